@@ -1,0 +1,38 @@
+"""Putting the API into the application."""
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Flask
+
+from forllm_server import __version__
+from forllm_server.api import (
+    backends,
+    documentation,
+    llm_requests,
+    models,
+    personas,
+    posts,
+    schedule,
+    settings,
+    subforums,
+    topics,
+)
+from forllm_server.api.contract import PREFIX, Api
+
+NOUNS = (subforums, topics, posts, personas, llm_requests, schedule, backends, models, settings)
+
+
+def install(app: Flask) -> Sequence[Blueprint]:
+    """Register every noun and its description; returns the blueprints that take JSON instead of forms."""
+    app.config.update(
+        API_TITLE="FORLLM",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=PREFIX,
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    api = Api(app, spec_kwargs={"info": {"description": "A forum for local language models. See docs/api.md."}})
+    for noun in NOUNS:
+        api.register_blueprint(noun.blueprint)
+    app.register_blueprint(documentation.blueprint)
+    return [noun.blueprint for noun in NOUNS]

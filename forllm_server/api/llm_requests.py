@@ -1,0 +1,62 @@
+"""``/api/v1/llm-requests``: what was asked of models, and what became of it."""
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from forllm_server.api.asking import describe
+from forllm_server.api.contract import Noun, listing, page_of
+from forllm_server.api.schemas_llm import LlmRequestOut, LlmRequestQuery, LlmRequestWholeOut
+from forllm_server.clock import now
+from forllm_server.queue import control, llm_request_store
+from forllm_server.web.current import current
+from forllm_server.web.paging import decode_cursor
+
+blueprint = Noun("llm-requests", "Questions to models: queued, running, answered or failed.")
+
+
+@blueprint.route("/llm-requests", methods=["GET"])
+@blueprint.arguments(LlmRequestQuery, location="query")
+@blueprint.response(200, listing(LlmRequestOut))
+def show_list(query: dict[str, Any]) -> dict[str, Any]:
+    """List LLM requests, newest first."""
+    after = decode_cursor(query.get("after"), int)
+    with current().database.read() as connection:
+        found = llm_request_store.list_llm_requests(
+            connection,
+            statuses=query.get("status", ()),
+            topic_id=query.get("topic_id"),
+            post_id=query.get("post_id"),
+            before_id=after[0] if after else None,
+            limit=query["limit"] + 1,
+        )
+        positions = llm_request_store.list_positions(connection)
+    items = [{"llm_request": item, "position": positions.get(item.id)} for item in found]
+    return page_of(items, query["limit"], lambda item: (item["llm_request"].id,))
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>", methods=["GET"])
+@blueprint.response(200, LlmRequestWholeOut)
+def show(llm_request_id: int) -> Response:
+    """Read one LLM request, with its exact prompt and what is written so far."""
+    with current().database.read() as connection:
+        return jsonify(describe(connection, llm_request_store.get_llm_request(connection, llm_request_id)))
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/cancellation", methods=["POST"])
+@blueprint.response(200, LlmRequestWholeOut)
+def cancel(llm_request_id: int) -> Response:
+    """Call an LLM request off. A running one stops within seconds and keeps what it has written."""
+    with current().database.transaction() as connection:
+        described = describe(connection, control.cancel_llm_request(connection, llm_request_id, now()))
+    return jsonify(described)
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/retry", methods=["POST"])
+@blueprint.response(200, LlmRequestWholeOut)
+def retry(llm_request_id: int) -> Response:
+    """Queue a failed or cancelled LLM request again."""
+    with current().database.transaction() as connection:
+        described = describe(connection, control.retry_llm_request(connection, llm_request_id, now()))
+    current().wake_worker()
+    return jsonify(described)

@@ -1,0 +1,147 @@
+"""Schemas of subforums, topics and posts."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from forllm_server.api.contract import Input
+from forllm_server.api.fields import Integer, Moment, text
+from forllm_server.api.schemas_llm import AskIn, LlmRequestOut
+
+#: How many answers one call may ask for.
+MOST_ASKED_AT_ONCE = 20
+
+
+def _asks() -> fields.List[Any]:
+    return fields.List(
+        fields.Nested(AskIn),
+        validate=validate.Length(max=MOST_ASKED_AT_ONCE),
+        load_default=list,
+        metadata={"description": "Ask these for an answer at once. `{}` asks whoever is the default."},
+    )
+
+
+class SubforumIn(Input):
+    """A subforum."""
+
+    name = text(longest=10_000, required=True)
+    description = text(load_default="")
+
+
+class SubforumChange(Input):
+    """What to change; what is left out stays."""
+
+    name = text(longest=10_000)
+    description = text()
+    position = Integer(least=0, metadata={"description": "Its place in the list, from 0."})
+
+
+class SubforumOut(Schema):
+    """A subforum."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    description = fields.String(required=True)
+    position = fields.Integer(required=True)
+    topic_count = fields.Integer(required=True)
+    last_post_at = Moment(required=True, allow_none=True)
+    created_at = Moment(required=True)
+
+
+class TopicIn(Input):
+    """A topic with its first post."""
+
+    title = text(longest=100_000, required=True)
+    content = text(longest=10_000_000, required=True)
+    ask = _asks()
+
+
+class TopicChange(Input):
+    """What to change."""
+
+    title = text(longest=100_000, required=True)
+
+
+class TopicOut(Schema):
+    """A topic."""
+
+    id = fields.Integer(required=True)
+    subforum_id = fields.Integer(required=True)
+    subforum_name = fields.String(required=True)
+    title = fields.String(required=True)
+    kind = fields.String(required=True)
+    author = fields.String(required=True, attribute="author_name")
+    created_at = Moment(required=True)
+    last_post_at = Moment(required=True)
+    post_count = fields.Integer(required=True)
+    version = fields.Integer(required=True)
+
+
+class PostOut(Schema):
+    """A post. Of a deleted one the text is withheld."""
+
+    id = fields.Integer(required=True)
+    topic_id = fields.Integer(required=True)
+    parent_id = fields.Integer(required=True, allow_none=True)
+    depth = fields.Integer(required=True)
+    content = fields.String(required=True, metadata={"description": "Markdown."})
+    content_html = fields.String(
+        required=True, allow_none=True, metadata={"description": "Rendered; null for a deleted or brand-new post."}
+    )
+    author = fields.String(required=True, attribute="author_name")
+    author_kind = fields.String(required=True)
+    child_count = fields.Integer(required=True)
+    created_at = Moment(required=True)
+    edited_at = Moment(required=True, allow_none=True)
+    is_deleted = fields.Boolean(required=True)
+    version = fields.Integer(required=True)
+    revision_count = fields.Integer(required=True)
+    llm_request_id = fields.Integer(required=True, allow_none=True)
+    persona_name = fields.String(required=True, allow_none=True)
+    persona_version_id = fields.Integer(required=True, allow_none=True)
+    model = fields.String(required=True, allow_none=True, attribute="model_name")
+    parameters = fields.Dict(required=True, allow_none=True)
+    thinking = fields.String(required=True, allow_none=True)
+    finish_reason = fields.String(required=True, allow_none=True)
+    usage = fields.Dict(required=True, allow_none=True)
+    is_partial = fields.Boolean(required=True)
+    question_version = fields.Integer(required=True, allow_none=True)
+
+
+class TopicCreatedOut(TopicOut):
+    """A new topic, with its first post and what was asked about it."""
+
+    first_post = fields.Nested(PostOut, required=True)
+    llm_requests = fields.List(fields.Nested(LlmRequestOut), required=True)
+
+
+class PostCreatedOut(PostOut):
+    """A new post and what was asked about it."""
+
+    llm_requests = fields.List(fields.Nested(LlmRequestOut), required=True)
+
+
+class ReplyIn(Input):
+    """A reply."""
+
+    content = text(longest=10_000_000, required=True)
+    ask = _asks()
+
+
+class PostChange(Input):
+    """A new text; the earlier one is kept."""
+
+    content = text(longest=10_000_000, required=True)
+    expected_version = Integer(
+        least=1, metadata={"description": "The `version` that was edited; refused with 409 when it is another by now."}
+    )
+
+
+class RevisionOut(Schema):
+    """An earlier text of a post."""
+
+    number = fields.Integer(required=True)
+    content = fields.String(required=True)
+    editor = fields.String(required=True, attribute="editor_name")
+    written_at = Moment(required=True)
+    replaced_at = Moment(required=True)

@@ -1,0 +1,168 @@
+"""Schemas of who answers and what was asked: personas, their versions, LLM requests."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from forllm_server.api.contract import Input, PageQuery
+from forllm_server.api.fields import Boolean, Id, Integer, Moment, QueryId, text
+from forllm_server.errors import Invalid
+from forllm_server.queue.model import Cause, Lane, Status
+
+
+class AskIn(Input):
+    """Who shall answer. What is left out is chosen: the subforum's default, the forum's, the built-in persona."""
+
+    persona_id = Id(allow_none=True)
+    model_id = Id(allow_none=True)
+
+
+class LlmRequestIn(AskIn):
+    """A question about a post."""
+
+    run_now = Boolean(metadata={"description": "Go first, and wait for no window."})
+    priority = Integer(least=-1000, most=1000, metadata={"description": "More goes first."})
+    another = Boolean(metadata={"description": "Ask again on purpose what is being or has been answered."})
+
+
+class Statuses(fields.String):
+    """Statuses, separated by commas."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> Any:
+        known = {status.value: status for status in Status}
+        words = str(value).split(",")
+        if not all(word in known for word in words):
+            raise Invalid("A status is one of " + ", ".join(known) + ".", field=attr)
+        return tuple(known[word] for word in words)
+
+
+class LlmRequestQuery(PageQuery):
+    """Which LLM requests."""
+
+    status = Statuses(metadata={"pattern": f"^({'|'.join(Status)})(,({'|'.join(Status)}))*$"})
+    topic_id = QueryId()
+    post_id = QueryId()
+
+
+class LlmRequestOut(Schema):
+    """An LLM request."""
+
+    id = fields.Integer(required=True, attribute="llm_request.id")
+    kind = fields.String(required=True, attribute="llm_request.kind")
+    status = fields.Enum(Status, by_value=True, required=True, attribute="llm_request.status")
+    cause = fields.Enum(
+        Cause,
+        by_value=True,
+        required=True,
+        allow_none=True,
+        attribute="llm_request.cause",
+        metadata={"description": "Why it waits, or how it ended."},
+    )
+    cause_detail = fields.String(required=True, allow_none=True, attribute="llm_request.cause_detail")
+    error = fields.Method("dump_error", required=True, allow_none=True, metadata={"type": ["string", "null"]})
+    position = fields.Integer(required=True, allow_none=True, metadata={"description": "1 is next; of its backend."})
+    lane = fields.Enum(Lane, by_value=True, required=True, attribute="llm_request.lane")
+    priority = fields.Integer(required=True, attribute="llm_request.priority")
+    topic_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.topic_id")
+    post_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.post_id")
+    persona_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.persona_id")
+    persona_version_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.persona_version_id")
+    backend_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.backend_id")
+    model_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.model_id")
+    model = fields.String(required=True, allow_none=True, attribute="llm_request.model_name")
+    parameters = fields.Dict(required=True, attribute="llm_request.parameters")
+    answer_number = fields.Integer(required=True, attribute="llm_request.answer_number")
+    attempts = fields.Integer(required=True, attribute="llm_request.attempts")
+    max_attempts = fields.Integer(required=True, attribute="llm_request.max_attempts")
+    created_at = Moment(required=True, attribute="llm_request.created_at")
+    due_at = Moment(required=True, allow_none=True, attribute="llm_request.due_at")
+    started_at = Moment(required=True, allow_none=True, attribute="llm_request.started_at")
+    first_token_at = Moment(required=True, allow_none=True, attribute="llm_request.first_token_at")
+    finished_at = Moment(required=True, allow_none=True, attribute="llm_request.finished_at")
+    output_tokens = fields.Integer(required=True, attribute="llm_request.output_tokens")
+    usage = fields.Dict(required=True, allow_none=True, attribute="llm_request.usage")
+    finish_reason = fields.String(required=True, allow_none=True, attribute="llm_request.finish_reason")
+    reply_post_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.reply_post_id")
+
+    def dump_error(self, described: Any) -> str | None:
+        """Of a failed one the sentence that says why."""
+        llm_request = described["llm_request"]
+        if llm_request.status is not Status.FAILED:
+            return None
+        return str(llm_request.cause_detail or llm_request.cause)
+
+
+class LlmRequestWholeOut(LlmRequestOut):
+    """An LLM request with its prompt and what is written so far."""
+
+    layout = fields.String(required=True, allow_none=True, attribute="prompt.layout", dump_default=None)
+    prompt = fields.List(
+        fields.Dict(),
+        required=True,
+        allow_none=True,
+        attribute="prompt.messages",
+        dump_default=None,
+        metadata={"description": "The messages, exactly as they were sent."},
+    )
+    breakdown = fields.Dict(
+        required=True,
+        allow_none=True,
+        attribute="prompt.breakdown",
+        dump_default=None,
+        metadata={"description": "Where the prompt's tokens went and what was left out."},
+    )
+    partial_text = fields.String(required=True, allow_none=True, attribute="partial.text", dump_default=None)
+    partial_thinking = fields.String(required=True, allow_none=True, attribute="partial.thinking", dump_default=None)
+
+
+class PersonaIn(Input):
+    """What a persona is. Each change makes a new version."""
+
+    name = text(longest=10_000, required=True)
+    instructions = text(required=True)
+    model_id = Id(allow_none=True)
+    parameters = fields.Dict(keys=fields.String(), values=fields.Raw(allow_none=True))
+    note = text(longest=10_000, metadata={"description": "What was changed and why."})
+
+
+class PersonaChange(PersonaIn):
+    """What a persona shall be from now on."""
+
+    expected_version = Integer(
+        least=1, metadata={"description": "The version that was edited; refused with 409 when it is another by now."}
+    )
+
+
+class VersionOut(Schema):
+    """A persona as it was at one time."""
+
+    id = fields.Integer(required=True)
+    persona_id = fields.Integer(required=True)
+    number = fields.Integer(required=True)
+    name = fields.String(required=True)
+    instructions = fields.String(required=True)
+    model_id = fields.Integer(required=True, allow_none=True)
+    parameters = fields.Dict(required=True)
+    note = fields.String(required=True)
+    created_at = Moment(required=True)
+
+
+class PersonaOut(Schema):
+    """A persona with its current version."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    is_builtin = fields.Boolean(required=True)
+    created_at = Moment(required=True)
+    version_id = fields.Integer(required=True, attribute="version.id")
+    version = fields.Integer(required=True, attribute="version.number")
+    instructions = fields.String(required=True, attribute="version.instructions")
+    model_id = fields.Integer(required=True, allow_none=True, attribute="version.model_id")
+    parameters = fields.Dict(required=True, attribute="version.parameters")
+    note = fields.String(required=True, attribute="version.note")
+
+
+class ReversionIn(Input):
+    """Which version to go back to."""
+
+    version = Integer(least=1, required=True, metadata={"description": "The number of a version."})

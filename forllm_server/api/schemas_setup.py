@@ -1,0 +1,144 @@
+"""Schemas of what a forum is set up with: schedule, backends, models, settings."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from forllm_server.api.contract import Input
+from forllm_server.api.fields import Boolean, Id, Integer, Moment, Number, one_of, text
+from forllm_server.catalog.model import BackendKind, ContextSource
+from forllm_server.schedule.windows import DAYS, Closing
+from forllm_server.settings.fields import FIELDS, Field, Kind
+
+#: The embedded backend is always there and cannot be added.
+ADDABLE_KINDS = [kind for kind in BackendKind if kind is not BackendKind.EMBEDDED]
+
+
+class WindowIn(Input):
+    """A window. Times are minutes after midnight; the part after midnight belongs to the day of the start."""
+
+    days = fields.List(one_of(DAYS), required=True)
+    start_minute = Integer(least=0, most=1439, required=True)
+    end_minute = Integer(least=0, most=1440, required=True)
+    timezone = text(longest=100, allow_none=True)
+    closing = one_of(Closing)
+    backend_id = Id(allow_none=True)
+    is_enabled = Boolean()
+
+
+class WindowOut(Schema):
+    """A stored window."""
+
+    id = fields.Integer(required=True)
+    backend_id = fields.Integer(required=True, allow_none=True)
+    days = fields.List(fields.String(), required=True, attribute="day_list")
+    start_minute = fields.Integer(required=True)
+    end_minute = fields.Integer(required=True)
+    timezone = fields.String(required=True, allow_none=True)
+    closing = fields.String(required=True)
+    is_enabled = fields.Boolean(required=True)
+    created_at = Moment(required=True)
+
+
+class BackendGateOut(Schema):
+    """Whether a backend may work."""
+
+    backend_id = fields.Integer(required=True)
+    is_open = fields.Boolean(required=True)
+    is_always_open = fields.Boolean(required=True)
+    open_until = Moment(required=True, allow_none=True)
+    next_opening = Moment(required=True, allow_none=True)
+    words = fields.String(required=True)
+
+
+class ScheduleStatusOut(Schema):
+    """Whether models may work now."""
+
+    is_open = fields.Boolean(required=True)
+    is_always_open = fields.Boolean(required=True)
+    open_until = Moment(required=True, allow_none=True)
+    next_opening = Moment(required=True, allow_none=True)
+    words = fields.String(required=True, metadata={"description": "The same for people."})
+    now = Moment(required=True)
+    timezone = fields.String(required=True)
+    backends = fields.List(fields.Nested(BackendGateOut), required=True)
+
+
+class BackendIn(Input):
+    """A backend to add."""
+
+    name = text(longest=1_000, required=True)
+    kind = one_of(ADDABLE_KINDS, required=True)
+    base_url = text(longest=10_000, required=True)
+    api_key = text(longest=20_000, allow_none=True, load_only=True)
+    concurrency = Integer()
+    silence_seconds = Integer(allow_none=True)
+    options = fields.Dict(keys=fields.String(), values=fields.Raw(allow_none=True))
+
+
+class BackendChangeIn(Input):
+    """What to change; what is left out stays."""
+
+    name = text(longest=1_000)
+    base_url = text(longest=10_000)
+    api_key = text(longest=20_000, allow_none=True, load_only=True)
+    concurrency = Integer()
+    silence_seconds = Integer(allow_none=True)
+    is_enabled = Boolean()
+    options = fields.Dict(keys=fields.String(), values=fields.Raw(allow_none=True))
+
+
+class BackendOut(Schema):
+    """A backend."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    kind = fields.String(required=True)
+    base_url = fields.String(required=True)
+    has_api_key = fields.Boolean(required=True)
+    concurrency = fields.Integer(required=True)
+    silence_seconds = fields.Integer(required=True, allow_none=True)
+    is_enabled = fields.Boolean(required=True)
+    is_reachable = fields.Boolean(required=True, allow_none=True)
+    options = fields.Dict(required=True)
+    probe = fields.Dict(required=True, allow_none=True, metadata={"description": "What the last probe found."})
+    probed_at = Moment(required=True, allow_none=True)
+    created_at = Moment(required=True)
+
+
+class ModelOut(Schema):
+    """A model of a backend."""
+
+    id = fields.Integer(required=True, attribute="model.id")
+    backend_id = fields.Integer(required=True, attribute="model.backend_id")
+    backend_name = fields.String(required=True)
+    backend_kind = fields.String(required=True)
+    name = fields.String(required=True, attribute="model.name")
+    label = fields.String(required=True, attribute="model.label")
+    context_tokens = fields.Integer(required=True, allow_none=True, attribute="model.context_tokens")
+    context_source = one_of(ContextSource, required=True, attribute="model.context_source")
+    size_bytes = fields.Integer(required=True, allow_none=True, attribute="model.size_bytes")
+    is_available = fields.Boolean(required=True, attribute="model.is_available")
+    may_be_asked = fields.Boolean(required=True)
+    last_seen_at = Moment(required=True, attribute="model.last_seen_at")
+
+
+def _setting_field(field: Field) -> fields.Field[Any]:
+    description: dict[str, Any] = {"metadata": {"description": field.help}, "allow_none": field.is_optional}
+    if field.kind is Kind.BOOLEAN:
+        return Boolean(**description)
+    if field.kind is Kind.CHOICE:
+        return one_of(field.choices, **description)
+    if field.kind is Kind.TIMEZONE:
+        return text(longest=100, **description)
+    if field.kind is Kind.NUMBER:
+        return Number(least=field.minimum, most=field.maximum, **description)
+    if field.kind is Kind.INTEGER:
+        return Integer(least=int(field.minimum or 0), most=int(field.maximum or 2**31 - 1), **description)
+    return Id(**description)
+
+
+_SETTINGS = {field.name: _setting_field(field) for field in FIELDS}
+
+SettingsChange = Input.from_dict(dict(_SETTINGS), name="SettingsChange")
+SettingsOut = Schema.from_dict(dict(_SETTINGS), name="SettingsOut")

@@ -1,0 +1,23 @@
+"""From a row to something that answers: the backend of that kind, with its key opened."""
+
+from forllm_server.backends import create
+from forllm_server.backends.base import Backend, BackendConfig
+from forllm_server.catalog.api_keys import open_api_key
+from forllm_server.catalog.model import BackendRecord
+
+
+def connect(record: BackendRecord, *, secret_key: bytes, silence_seconds: int) -> Backend:
+    """The backend behind a row; the caller closes it.
+
+    ``silence_seconds`` is the forum's setting, which the row's own value overrides. Raises CannotOpen when its API key
+    was sealed with another secret or the row was altered.
+    """
+    return create(
+        record.kind.value,
+        BackendConfig(
+            base_url=record.base_url,
+            api_key=open_api_key(record, secret_key=secret_key),
+            silence_seconds=record.silence_seconds or silence_seconds,
+            options=record.options,
+        ),
+    )

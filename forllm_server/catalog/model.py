@@ -1,0 +1,120 @@
+"""The nouns of the catalog."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class BackendKind(StrEnum):
+    """Which protocol a backend speaks."""
+
+    OLLAMA = "ollama"
+    #: llama-server and llamafile
+    LLAMA_CPP = "llama_cpp"
+    #: LM Studio, vLLM, LiteLLM, hosted services
+    OPENAI_COMPATIBLE = "openai_compatible"
+    #: llama.cpp in a child process of FORLLM's own, with a tiny model
+    EMBEDDED = "embedded"
+
+
+class ContextSource(StrEnum):
+    """Where a model's context size comes from, the most trusted first."""
+
+    #: the server reported it
+    KNOWN = "known"
+    #: a person said so; a server that reports none does not undo it
+    TOLD = "told"
+    #: nobody knows: the setting default_context_tokens is used
+    GUESSED = "guessed"
+
+
+@dataclass(frozen=True)
+class BackendRecord:
+    """A model server that was added. ``api_key_sealed`` is never shown, logged or put in a repr."""
+
+    id: int
+    owner_id: int
+    name: str
+    name_key: str = field(repr=False)
+    kind: BackendKind
+    base_url: str
+    api_key_sealed: bytes | None = field(repr=False)
+    concurrency: int
+    silence_seconds: int | None
+    is_enabled: bool
+    options: dict[str, Any] = field(repr=False)
+    probe: dict[str, Any] | None = field(repr=False)
+    probed_at: datetime | None
+    created_at: datetime
+    deleted_at: datetime | None
+
+    @property
+    def has_api_key(self) -> bool:
+        return self.api_key_sealed is not None
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.kind is BackendKind.EMBEDDED
+
+    @property
+    def is_configured(self) -> bool:
+        """True for one that the configuration file brought: a change made in the page lasts until the next start."""
+        return bool(self.options.get("is_configured"))
+
+    @property
+    def is_reachable(self) -> bool | None:
+        """What the last probe found; None when there was none yet."""
+        return None if self.probe is None else bool(self.probe.get("is_reachable"))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that a backend has, or had when ``is_available`` is False."""
+
+    id: int
+    backend_id: int
+    name: str
+    label: str
+    context_tokens: int | None
+    context_source: ContextSource
+    size_bytes: int | None
+    digest: str | None
+    details: dict[str, Any] = field(repr=False)
+    is_available: bool
+    first_seen_at: datetime
+    last_seen_at: datetime
+    characters_per_token: float | None
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """A model with what a list says of its backend."""
+
+    model: Model
+    backend_name: str
+    backend_kind: BackendKind
+    is_backend_enabled: bool
+
+    @property
+    def may_be_asked(self) -> bool:
+        return self.model.is_available and self.is_backend_enabled
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """The model that will answer, its backend, and why it is this one."""
+
+    model: Model
+    backend: BackendRecord
+    reason: str
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A model server that answered on this machine and was not added yet."""
+
+    kind: BackendKind
+    base_url: str
+    name: str
+    version: str | None

@@ -1,0 +1,96 @@
+"""What can be said of a backend besides its address, by kind. One row per option; pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, TypeGuard
+
+from forllm_server.catalog.model import BackendKind
+from forllm_server.errors import Invalid
+
+CONTEXT_TOKENS_RANGE = (256, 4_194_304)
+
+#: Options that FORLLM sets itself and a person's change leaves alone.
+INTERNAL = frozenset({"is_configured"})
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option: ``kinds`` have it, ``demand`` completes "The option x …", ``fits`` tells whether a value will do."""
+
+    name: str
+    kinds: frozenset[BackendKind]
+    help: str
+    demand: str
+    fits: Callable[[Any], bool]
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number; JSON's true is none."""
+    return type(value) is int
+
+
+def _is_context(value: Any) -> bool:
+    low, high = CONTEXT_TOKENS_RANGE
+    return is_whole(value) and low <= value <= high
+
+
+def _is_gguf(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 4_096 and value.isprintable() and PurePath(value).suffix == ".gguf"
+
+
+def _is_keep_alive(value: Any) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= 20 and value.isascii() and value.lstrip("-").isalnum()
+    return is_whole(value)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "default_context_tokens",
+        frozenset(BackendKind),
+        "The context size of this backend's models where the server does not report one, in tokens.",
+        "must be a whole number from {:,} to {:,}".format(*CONTEXT_TOKENS_RANGE),
+        _is_context,
+    ),
+    Option(
+        "gguf_path",
+        frozenset({BackendKind.EMBEDDED}),
+        "A GGUF file to run instead of the tiny model that comes with FORLLM.",
+        "must be the path of a .gguf file",
+        _is_gguf,
+    ),
+    Option(
+        "keep_alive",
+        frozenset({BackendKind.OLLAMA}),
+        "How long Ollama keeps a model in memory after a reply: 10m, 24h, 0 or -1 (for ever).",
+        "must be a time such as 10m, or a number of seconds",
+        _is_keep_alive,
+    ),
+)
+
+
+def options_of(kind: BackendKind) -> tuple[Option, ...]:
+    """The options that a kind has, for its form."""
+    return tuple(option for option in OPTIONS if kind in option.kinds)
+
+
+def clean_options(
+    kind: BackendKind, options: Mapping[str, Any], *, kept: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The options to store; null leaves one out. Raises Invalid(field="options") for one that is unknown or unfit.
+
+    ``kept`` are the options stored so far, of which only those that FORLLM sets itself remain.
+    """
+    known = {option.name: option for option in options_of(kind)}
+    cleaned = {name: value for name, value in (kept or {}).items() if name in INTERNAL}
+    for name, value in options.items():
+        if name not in known:
+            choices = ", ".join(known)
+            raise Invalid(f"There is no option {str(name)[:60]!r}; there are: {choices}.", field="options")
+        if value is None:
+            continue
+        if not known[name].fits(value):
+            raise Invalid(f"The option {name} {known[name].demand}.", field="options")
+        cleaned[name] = value
+    return cleaned

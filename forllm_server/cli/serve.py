@@ -1,0 +1,90 @@
+"""``forllm serve``: the web pages and the workers in one process."""
+
+import threading
+from dataclasses import replace
+from functools import partial
+from socket import socket
+from typing import Any
+
+import click
+from waitress.server import create_server
+from waitress.task import ThreadedTaskDispatcher
+
+from forllm_server import log
+from forllm_server.app import create_app
+from forllm_server.cli.options import SERVER, with_config
+from forllm_server.cli.running import listen
+from forllm_server.cli.runtime import Installation, opened
+from forllm_server.cli.stopping import STOP_SECONDS, Stop, heed_signals
+from forllm_server.cli.workers import Workers
+from forllm_server.config import Config
+from forllm_server.queue.wakeup import Wakeup
+
+THREADS = 8
+CONNECTION_LIMIT = 1000
+#: Larger bodies are refused before they reach the application, which has smaller limits of its own.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+
+
+@click.command()
+@with_config(SERVER)
+def command(config: Config) -> None:
+    """Run the forum: pages, API and workers in one process."""
+    bound = listen(config.host, config.port)
+    config = replace(config, port=bound.getsockname()[1])
+    with bound, opened(config) as installation:
+        serve(installation, bound)
+
+
+def serve(installation: Installation, bound: socket) -> None:
+    """Answer on the socket until a signal comes, then end in order."""
+    config = installation.config
+    wakeup = Wakeup()
+    app = create_app(config, installation.database, secret_key=installation.secret_key, wake_worker=wakeup.notify)
+    workers = Workers(installation, threads=config.workers, wakeup=wakeup)
+    stopping = heed_signals()
+    stopper = threading.Thread(target=_stop_when, args=(stopping, workers), name="stopper")
+    try:
+        server = _make_server(app, config, bound)
+        workers.start()
+        stopper.start()
+        _greet(config)
+        server.run()
+    except Stop:
+        # The signal came before the loop ran.
+        pass
+    finally:
+        stopping.set()
+        if stopper.ident is not None:
+            stopper.join()
+    log.event("server.stopped")
+
+
+def _stop_when(stopping: threading.Event, workers: Workers) -> None:
+    # Beside the web server's own shutdown, not after it: both share the few seconds there are.
+    stopping.wait()
+    workers.stop(STOP_SECONDS)
+
+
+def _make_server(app: Any, config: Config, bound: socket) -> Any:
+    threads = ThreadedTaskDispatcher()
+    threads.set_thread_count(THREADS)
+    # Its own patience at the end is longer than ours.
+    threads.shutdown = partial(threads.shutdown, timeout=STOP_SECONDS / 2)
+    return create_server(
+        app,
+        _dispatcher=threads,
+        sockets=[bound],
+        connection_limit=CONNECTION_LIMIT,
+        max_request_body_size=MAX_BODY_BYTES,
+        max_request_header_size=MAX_HEADER_BYTES,
+        clear_untrusted_proxy_headers=config.proxy_count == 0,
+        ident=None,
+    )
+
+
+def _greet(config: Config) -> None:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    click.echo(f"FORLLM is open at http://{host}:{config.port}/ (data in {config.data_dir}; Ctrl-C ends it)")
+    log.event("server.started", host=config.host, port=config.port, workers=config.workers)

@@ -1,0 +1,31 @@
+"""Ctrl-C and SIGTERM: the first asks the process to end in order, the second ends it at once."""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+from forllm_server import log
+
+#: The whole of an orderly end takes no longer than this.
+STOP_SECONDS = 4.0
+
+
+class Stop(SystemExit):
+    """Raised in the main thread by the first signal; ends the web server's loop."""
+
+
+def heed_signals() -> threading.Event:
+    """Install the handlers (main thread only). The event is set by the first signal, which also raises Stop."""
+    stopping = threading.Event()
+
+    def heed(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(130)
+        stopping.set()
+        log.event("process.stopping", signal=signal.Signals(number).name)
+        raise Stop(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, heed)
+    return stopping

@@ -1,0 +1,96 @@
+"""The workers of a process, with all that they are handed, and the timer of its chores."""
+
+from collections.abc import Callable
+from functools import partial
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from forllm_server import clock, log
+from forllm_server.catalog import backend_store
+from forllm_server.catalog.probing import probe_backend
+from forllm_server.cli.runtime import Installation
+from forllm_server.errors import ForllmError
+from forllm_server.forum.trash import purge_trash
+from forllm_server.jobs import Connections, JobContext, build_kinds
+from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.planning import NightPlan
+from forllm_server.queue.wakeup import Wakeup
+from forllm_server.queue.worker import WorkerPool
+from forllm_server.settings.values import read_settings
+
+PROBE_EVERY_SECONDS = 300
+RECONSIDER_EVERY_SECONDS = 15
+PURGE_EVERY_SECONDS = 6 * 3600
+
+
+class Workers:
+    """``start()``, then ``stop()``. With ``threads`` 0 only the chores are done: another process works."""
+
+    def __init__(self, installation: Installation, *, threads: int, wakeup: Wakeup) -> None:
+        self._installation = installation
+        self._database = installation.database
+        self._wakeup = wakeup
+        self._connections = Connections(installation.secret_key)
+        self._timer = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+        self._pool = self._make_pool(threads) if threads else None
+
+    def start(self) -> None:
+        if self._pool is not None:
+            self._pool.start()
+        for chore, seconds in (
+            (self._probe, PROBE_EVERY_SECONDS),
+            (self._reconsider, RECONSIDER_EVERY_SECONDS),
+            (self._purge, PURGE_EVERY_SECONDS),
+        ):
+            self._timer.add_job(
+                partial(_attempt, chore), "interval", seconds=seconds, next_run_time=clock.now(), id=chore.__name__
+            )
+        self._timer.start()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Checkpoint and release what runs. Returns whether everything ended in time."""
+        self._timer.shutdown(wait=False)
+        is_clean = self._pool is None or self._pool.stop(timeout_seconds)
+        self._connections.close()
+        return is_clean
+
+    def _make_pool(self, threads: int) -> WorkerPool:
+        kinds = build_kinds(JobContext(self._database, self._connections))
+        return WorkerPool(self._database, kinds=kinds, plan=NightPlan(), threads=threads, wakeup=self._wakeup)
+
+    def _probe(self) -> None:
+        """Look at every enabled backend, one after another: a silent one delays nothing but this."""
+        with self._database.read() as connection:
+            silence_seconds = read_settings(connection).silence_seconds
+            records = backend_store.list_backends(connection, is_enabled=True)
+        for record in records:
+            probe_backend(
+                self._database,
+                record.id,
+                secret_key=self._installation.secret_key,
+                silence_seconds=silence_seconds,
+                now=clock.now(),
+            )
+        self._reconsider()
+
+    def _reconsider(self) -> None:
+        """Requests that wait for a model get the one that is there now; those of a deleted backend end."""
+        now = clock.now()
+        if find_models_for_waiting(self._database, now):
+            self._wakeup.notify()
+        fail_those_of_deleted_backends(self._database, now)
+
+    def _purge(self) -> None:
+        with self._database.transaction() as connection:
+            erased = purge_trash(connection, older_than_days=self._installation.config.trash_days, now=clock.now())
+        if erased.posts or erased.topics or erased.subforums:
+            log.event("trash.purged", subforums=erased.subforums, topics=erased.topics, posts=erased.posts)
+
+
+def _attempt(chore: Callable[[], None]) -> None:
+    """A chore that fails is tried again at its next time."""
+    try:
+        chore()
+    except (ForllmError, SQLAlchemyError, OSError) as error:
+        log.event("chore.failed", level=log.WARNING, chore=chore.__name__, detail=str(error))

@@ -1,0 +1,82 @@
+"""Making, changing, ordering, deleting and restoring subforums."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from forllm_server.errors import Conflict, NotFound
+from forllm_server.forum import subforum_store, topic_store
+from forllm_server.forum.model import Subforum
+from forllm_server.forum.pending import cancel_pending
+from forllm_server.markup.names import clean_name, clean_text, name_key
+
+NAME_MAX_CHARS = 100
+DESCRIPTION_MAX_CHARS = 2_000
+
+
+def add_subforum(connection: Connection, *, owner_id: int, name: str, description: str = "", now: datetime) -> Subforum:
+    """Add a subforum at the end of the list. Raises Invalid or NameTaken."""
+    clean = clean_name(name, field="name", max_chars=NAME_MAX_CHARS)
+    subforum_id = subforum_store.insert_subforum(
+        connection,
+        owner_id=owner_id,
+        name=clean,
+        name_key=name_key(clean),
+        description=_clean_description(description),
+        now=now,
+    )
+    return subforum_store.get_subforum(connection, subforum_id)
+
+
+def change_subforum(
+    connection: Connection, subforum_id: int, *, name: str | None = None, description: str | None = None
+) -> Subforum:
+    """Change what is given; None leaves it as it is. Raises NotFound, Invalid or NameTaken."""
+    subforum_store.get_subforum(connection, subforum_id)
+    values: dict[str, str] = {}
+    if name is not None:
+        clean = clean_name(name, field="name", max_chars=NAME_MAX_CHARS)
+        values |= {"name": clean, "name_key": name_key(clean)}
+    if description is not None:
+        values["description"] = _clean_description(description)
+    if values:
+        subforum_store.update_subforum(connection, subforum_id, **values)
+    return subforum_store.get_subforum(connection, subforum_id)
+
+
+def move_subforum(connection: Connection, subforum_id: int, *, position: int) -> list[Subforum]:
+    """Put a subforum at ``position`` (0 is the top; beyond the end is the end); the list as it is then."""
+    order = [subforum_store.get_subforum(connection, subforum_id)]
+    others = [other for other in subforum_store.list_subforums(connection) if other.id != subforum_id]
+    place = max(position, 0)
+    order = others[:place] + order + others[place:]
+    for number, subforum in enumerate(order):
+        if subforum.position != number:
+            subforum_store.update_subforum(connection, subforum.id, position=number)
+    return subforum_store.list_subforums(connection)
+
+
+def delete_subforum(connection: Connection, subforum_id: int, now: datetime) -> None:
+    """Put a subforum into the trash with everything inside, and cancel its LLM requests. Raises NotFound."""
+    subforum_store.get_subforum(connection, subforum_id)
+    for topic_id in topic_store.list_ids_with_live_llm_requests(connection, subforum_id):
+        cancel_pending(connection, now, topic_id=topic_id)
+    subforum_store.update_subforum(connection, subforum_id, deleted_at=now)
+
+
+def restore_subforum(connection: Connection, subforum_id: int) -> Subforum:
+    """Take a subforum out of the trash. Raises NotFound, or Conflict when its name was given to another one."""
+    subforum = subforum_store.find_subforum(connection, subforum_id)
+    if subforum is None or not subforum.name:
+        raise NotFound("There is no such subforum in the trash. It may have been erased.")
+    taken = name_key(subforum.name)
+    if any(name_key(other.name) == taken for other in subforum_store.list_subforums(connection) if other != subforum):
+        raise Conflict(f"Another subforum is called “{subforum.name}” by now. Rename that one, then restore this one.")
+    subforum_store.update_subforum(connection, subforum_id, deleted_at=None)
+    return subforum_store.get_subforum(connection, subforum_id)
+
+
+def _clean_description(description: str) -> str:
+    if not description.strip():
+        return ""
+    return clean_text(description, field="description", max_chars=DESCRIPTION_MAX_CHARS).strip()

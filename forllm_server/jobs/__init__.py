@@ -1,0 +1,17 @@
+"""The kinds of job that the queue runs: a new one is a module with ``ask`` and ``run``, and a line here."""
+
+from collections.abc import Mapping
+
+from forllm_server.jobs.context import Connections, JobContext
+from forllm_server.jobs.reply import ReplyKind
+from forllm_server.queue.worker import Kind
+
+__all__ = ["KINDS", "Connections", "JobContext", "build_kinds"]
+
+#: Name in ``llm_requests.kind`` → what performs it.
+KINDS = {ReplyKind.name: ReplyKind}
+
+
+def build_kinds(context: JobContext) -> Mapping[str, Kind]:
+    """The kinds, ready to run."""
+    return {name: kind(context) for name, kind in KINDS.items()}

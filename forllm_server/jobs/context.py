@@ -1,0 +1,48 @@
+"""What the kinds of job are given: the database, the secret, and the connections to backends they share."""
+
+import threading
+from dataclasses import dataclass, field
+
+from forllm_server.backends.base import Backend
+from forllm_server.catalog.connecting import connect
+from forllm_server.catalog.model import BackendRecord
+from forllm_server.db import Database
+from forllm_server.settings.values import Settings
+
+
+class Connections:
+    """One connected backend per row and configuration: the embedded one keeps its child process in it."""
+
+    def __init__(self, secret_key: bytes) -> None:
+        self._secret_key = secret_key
+        self._guard = threading.Lock()
+        self._held: dict[int, tuple[tuple[object, ...], Backend]] = {}
+
+    def to(self, record: BackendRecord, settings: Settings) -> Backend:
+        """The backend of this row; made anew when its address, key, options or patience have changed."""
+        patience = (record.silence_seconds, settings.silence_seconds)
+        fingerprint = (record.kind, record.base_url, record.api_key_sealed, repr(record.options), patience)
+        with self._guard:
+            held = self._held.get(record.id)
+            if held is not None and held[0] == fingerprint:
+                return held[1]
+            backend = connect(record, secret_key=self._secret_key, silence_seconds=settings.silence_seconds)
+            self._held[record.id] = (fingerprint, backend)
+        if held is not None:
+            held[1].close()
+        return backend
+
+    def close(self) -> None:
+        """End everything that is held: connections and child processes."""
+        with self._guard:
+            held, self._held = self._held, {}
+        for _, backend in held.values():
+            backend.close()
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """Handed to every kind when the registry is made."""
+
+    database: Database
+    connections: Connections = field(repr=False)

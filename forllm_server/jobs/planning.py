@@ -1,0 +1,41 @@
+"""What may run when: the catalog's backends under the schedule's windows, as the workers need it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from forllm_server.catalog import backend_store
+from forllm_server.queue.claiming import ClaimableBackend
+from forllm_server.queue.job import Interruption
+from forllm_server.queue.model import Lane, LlmRequest
+from forllm_server.schedule.gate import Gate, read_gate
+from forllm_server.schedule.windows import Closing
+from forllm_server.settings.values import read_settings
+
+_INTERRUPTIONS = {Closing.PAUSE: Interruption.WINDOW_PAUSED, Closing.STOP: Interruption.WINDOW_STOPPED}
+
+
+class NightPlan:
+    """The plan handed to the workers (see ``forllm_server.queue.worker.Plan``)."""
+
+    def backends(self, connection: Connection, now: datetime) -> Sequence[ClaimableBackend]:
+        """The enabled backends with their concurrency and whether their window is open."""
+        gate = _gate(connection, now)
+        return [
+            ClaimableBackend(record.id, record.concurrency, gate.is_open(record.id))
+            for record in backend_store.list_backends(connection, is_enabled=True)
+        ]
+
+    def interruption(self, connection: Connection, now: datetime, request: LlmRequest) -> Interruption | None:
+        """Whether a running request must stop because its window has closed. "Run now" goes on."""
+        if request.lane is Lane.LIVE or request.backend_id is None:
+            return None
+        gate = _gate(connection, now)
+        if gate.is_open(request.backend_id):
+            return None
+        return _INTERRUPTIONS.get(gate.closing(request.backend_id))
+
+
+def _gate(connection: Connection, now: datetime) -> Gate:
+    return read_gate(connection, now, read_settings(connection).zone)

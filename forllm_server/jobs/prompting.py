@@ -1,0 +1,97 @@
+"""The prompt of a reply: read the thread, count by the model's own measure, lay it out. Also for previews."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from forllm_server.backends.base import Backend
+from forllm_server.catalog.model import BackendKind, Model
+from forllm_server.forum import post_store, topic_store
+from forllm_server.forum.model import Post
+from forllm_server.personas import version_store
+from forllm_server.personas.model import PersonaVersion
+from forllm_server.prompts.assemble import Assembled, assemble
+from forllm_server.prompts.thread import NEAREST_ANCESTORS, ThreadPost, turns_of
+from forllm_server.prompts.tokens import TokenCounter
+from forllm_server.settings.values import Settings
+
+
+@dataclass(frozen=True)
+class Question:
+    """Everything a prompt is made of, read in one go so that no transaction is open while it is counted."""
+
+    title: str
+    posts: tuple[ThreadPost, ...]
+    left_out_count: int
+    version: PersonaVersion
+    question_version: int
+
+
+@dataclass(frozen=True)
+class ContextSize:
+    """How many tokens the model may see, and where the number comes from (``known``, ``told``, ``guessed``)."""
+
+    tokens: int
+    source: str
+
+
+def read_question(connection: Connection, *, post_id: int, version: PersonaVersion) -> Question:
+    """The thread up to the post asked about."""
+    ancestry = post_store.list_ancestors(connection, post_id, nearest=NEAREST_ANCESTORS)
+    topic = topic_store.get_topic(connection, ancestry.posts[-1].topic_id)
+    version_ids = {post.persona_version_id for post in ancestry.posts if post.persona_version_id is not None}
+    versions = version_store.list_versions_by_ids(connection, version_ids) if version_ids else []
+    persona_ids = {each.id: each.persona_id for each in versions}
+    posts = tuple(_thread_post(post, persona_ids) for post in ancestry.posts)
+    return Question(topic.title, posts, ancestry.left_out, version, ancestry.posts[-1].version)
+
+
+def _thread_post(post: Post, persona_ids: Mapping[int, int]) -> ThreadPost:
+    persona_id = persona_ids.get(post.persona_version_id) if post.persona_version_id is not None else None
+    return ThreadPost(post.id, post.author_name, persona_id, post.content, post.is_deleted)
+
+
+def build_prompt(
+    question: Question, *, counter: TokenCounter, context: ContextSize, parameters: Mapping[str, Any]
+) -> Assembled:
+    """Lay the question out for a context. Raises ``DoesNotFit``."""
+    turns = turns_of(
+        question.posts,
+        persona_id=question.version.persona_id,
+        title=question.title,
+        left_out_before=question.left_out_count,
+    )
+    return assemble(
+        instructions=question.version.instructions.strip(),
+        turns=turns,
+        counter=counter,
+        context_tokens=context.tokens,
+        context_source=context.source,
+        reply_tokens=int(parameters["max_tokens"]),
+        left_out_count=question.left_out_count,
+    )
+
+
+def context_of(kind: BackendKind, model: Model, parameters: Mapping[str, Any], settings: Settings) -> ContextSize:
+    """The context a request really gets.
+
+    Ollama loads a model with the context it is told to, so it is the wished-for size up to what the model was trained
+    for. Other servers have a fixed one: a wish can only make it smaller.
+    """
+    wished = parameters.get("context_tokens")
+    if kind is BackendKind.OLLAMA:
+        tokens = int(wished or settings.default_context_tokens)
+        return ContextSize(min(tokens, model.context_tokens or tokens), "known")
+    if model.context_tokens is None:
+        return ContextSize(int(wished or settings.default_context_tokens), "told" if wished else "guessed")
+    tokens = min(int(wished), model.context_tokens) if wished else model.context_tokens
+    return ContextSize(tokens, model.context_source.value)
+
+
+def counter_for(model: Model, backend: Backend | None = None) -> TokenCounter:
+    """Counts by the backend's tokenizer where it has one; without a backend (a preview) by what was learned."""
+    if backend is None:
+        return TokenCounter(model.characters_per_token)
+    return TokenCounter(model.characters_per_token, lambda text: backend.count_tokens(model.name, text))

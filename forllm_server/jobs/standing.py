@@ -1,0 +1,144 @@
+"""Where LLM requests stand, in words a person understands: place in line, cause of waiting, what is being done.
+
+Composed from the queue, the catalog and the schedule; the pages and the API show the same sentences.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from forllm_server.catalog import backend_store
+from forllm_server.catalog.model import BackendRecord
+from forllm_server.queue.backend_state_store import list_backend_states
+from forllm_server.queue.llm_request_store import list_positions
+from forllm_server.queue.model import BackendState, Cause, Lane, LlmRequest, Status
+from forllm_server.schedule.gate import Gate, read_gate
+from forllm_server.schedule.words import duration_words, moment_words
+from forllm_server.settings.values import read_settings
+
+
+@dataclass(frozen=True)
+class Standing:
+    """``label``: the state in a word or two. ``cause``: a code for programs. ``sentence``: why, and what comes next."""
+
+    label: str
+    sentence: str
+    cause: str | None = None
+    position: int | None = None
+    next_at: datetime | None = None
+    needs_person: bool = False
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What surrounds the requests, read once for all of them."""
+
+    now: datetime
+    gate: Gate
+    backends: Mapping[int, BackendRecord]
+    states: Mapping[int, BackendState]
+    positions: Mapping[int, int]
+
+    def moment(self, at: datetime) -> str:
+        return moment_words(at, self.now, self.gate.plan.default_zone)
+
+
+def list_standings(connection: Connection, requests: Sequence[LlmRequest], now: datetime) -> dict[int, Standing]:
+    """The standing of each request, by id. A fixed number of queries, however many requests."""
+    if not requests:
+        return {}
+    is_any_queued = any(request.status is Status.QUEUED for request in requests)
+    surroundings = _Surroundings(
+        now=now,
+        gate=read_gate(connection, now, read_settings(connection).zone),
+        backends={record.id: record for record in backend_store.list_backends(connection)},
+        states=list_backend_states(connection),
+        positions=list_positions(connection) if is_any_queued else {},
+    )
+    return {request.id: _standing(request, surroundings) for request in requests}
+
+
+def _standing(request: LlmRequest, around: _Surroundings) -> Standing:
+    match request.status:
+        case Status.QUEUED:
+            return _queued(request, around)
+        case Status.WAITING:
+            return _waiting(request, around)
+        case Status.HELD:
+            return Standing("on hold", "Set aside until it is released.", Cause.HELD)
+        case Status.RUNNING:
+            return _running(request, around)
+        case Status.SUCCEEDED:
+            return Standing("answered", "The reply is posted.")
+        case Status.CANCELLED:
+            return Standing("cancelled", "Called off.", Cause.CANCELLED)
+        case Status.FAILED:
+            return Standing("failed", request.cause_detail or "It failed.", request.cause, needs_person=True)
+
+
+def _queued(request: LlmRequest, around: _Surroundings) -> Standing:
+    if request.backend_id is None:
+        sentence = "Waits for a model: none is there yet. Add a backend, and it goes on by itself."
+        return Standing("no model", sentence, Cause.NO_MODEL, needs_person=True)
+    backend = around.backends.get(request.backend_id)
+    position = around.positions.get(request.id)
+    if backend is None:
+        return Standing("backend gone", "Its backend was deleted. Ask another model.", Cause.MODEL_GONE)
+    if not backend.is_enabled:
+        sentence = f"The backend {backend.name} is disabled. Enable it, or ask another model."
+        return Standing("backend off", sentence, "backend_disabled", position, needs_person=True)
+    state = around.states.get(backend.id)
+    if state is not None and state.open_until is not None and state.open_until > around.now:
+        when = around.moment(state.open_until)
+        sentence = f"{backend.name} cannot be reached; next try {when}. {state.last_error or ''}".strip()
+        return Standing("backend unreachable", sentence, Cause.BACKEND_DOWN, position, state.open_until)
+    if request.lane is Lane.NIGHT and not around.gate.is_open(backend.id):
+        return _outside(backend, position, around)
+    return Standing(place_words(position), _line_sentence(position, backend), "in_line", position)
+
+
+def _outside(backend: BackendRecord, position: int | None, around: _Surroundings) -> Standing:
+    opening = around.gate.next_opening(backend.id)
+    if opening is None:
+        sentence = "The schedule has no opening in sight. Change it, or run this now."
+        return Standing("window closed", sentence, Cause.WINDOW_CLOSED, position, needs_person=True)
+    sentence = f"Window opens {around.moment(opening)}, in {duration_words(opening - around.now)}."
+    return Standing(place_words(position), sentence, Cause.WINDOW_CLOSED, position, opening)
+
+
+def place_words(position: int | None) -> str:
+    """1 → "next in line", 2 → "2nd in line" …"""
+    if position is None:
+        return "in line"
+    if position == 1:
+        return "next in line"
+    suffix = "th" if 10 <= position % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(position % 10, "th")
+    return f"{position:,}{suffix} in line"
+
+
+def _line_sentence(position: int | None, backend: BackendRecord) -> str:
+    if position == 1:
+        return f"Starts as soon as {backend.name} is free."
+    return f"Waits for those before it on {backend.name}."
+
+
+def _waiting(request: LlmRequest, around: _Surroundings) -> Standing:
+    when = around.moment(request.due_at) if request.due_at else "soon"
+    why = request.cause_detail or ""
+    if request.cause is Cause.BACKEND_DOWN:
+        return Standing("backend unreachable", f"{why} Next try {when}.", request.cause, None, request.due_at)
+    sentence = f"Attempt {request.attempts} of {request.max_attempts} failed: {why} Next try {when}."
+    return Standing("tries again", sentence, request.cause or Cause.RETRY, None, request.due_at)
+
+
+def _running(request: LlmRequest, around: _Surroundings) -> Standing:
+    if request.is_cancel_requested:
+        return Standing("stopping", "Being called off.", Cause.CANCELLED)
+    if request.first_token_at is None:
+        since = duration_words(around.now - request.started_at) if request.started_at else "a moment"
+        return Standing("reading", f"The model is loading or reading the prompt, for {since} so far.", "reading")
+    seconds = (around.now - request.first_token_at).total_seconds()
+    pace = f", {request.output_tokens / seconds:.1f} a second" if seconds >= 1 else ""
+    return Standing("writing", f"{request.output_tokens:,} tokens{pace}.", "writing")

@@ -1,0 +1,127 @@
+"""The parent's side of rendering in a child process that is killed when it takes too long."""
+
+import atexit
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+import forllm_server
+from forllm_server.markup.faults import Unrenderable
+from forllm_server.markup.render_child import read_message, write_message
+
+#: A job's budget. Waiting for a child to start is not counted.
+JOB_SECONDS = 1.6
+START_SECONDS = 30.0
+
+
+class RenderWorker:
+    """One child process, started with the first job and again after each kill. Threads take turns."""
+
+    def __init__(self, *, job_seconds: float = JOB_SECONDS, start_seconds: float = START_SECONDS) -> None:
+        self._job_seconds = job_seconds
+        self._start_seconds = start_seconds
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+
+    @property
+    def process_id(self) -> int | None:
+        """The child's process id, or None while there is none."""
+        child = self._child
+        return child.pid if child is not None else None
+
+    def render(self, source: str, *, anchor_prefix: str) -> str:
+        """The HTML. Raises Unrenderable when the child says so, takes too long or dies over it."""
+        with self._lock:
+            child = self._ready_child()
+            answer = _timed(child, self._job_seconds, {"source": source, "anchor_prefix": anchor_prefix})
+            if answer is None:
+                self._replace()
+                raise Unrenderable("rendering it took too long or too much memory")
+        if "html" not in answer:
+            raise Unrenderable(str(answer["reason"]))
+        return str(answer["html"])
+
+    def stop(self) -> None:
+        """End the child. A later job starts another one."""
+        with self._lock:
+            self._kill()
+
+    def _ready_child(self) -> "subprocess.Popen[bytes]":
+        if self._child is not None and self._child.poll() is not None:
+            self._kill()
+        if self._child is None:
+            self._start()
+        child = self._child
+        if child is None:
+            raise Unrenderable("the process that renders could not be started")
+        if not self._is_ready:
+            if _timed(child, self._start_seconds, None) is None:
+                self._kill()
+                raise Unrenderable("the process that renders did not start")
+            self._is_ready = True
+        return child
+
+    def _replace(self) -> None:
+        """Start the next child at once, so that it is ready when the next job comes."""
+        self._kill()
+        self._start()
+
+    def _start(self) -> None:
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "forllm_server.markup.render_child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=Path(forllm_server.__file__).parent.parent,
+            )
+        except OSError:
+            self._child = None
+        self._is_ready = False
+
+    def _kill(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            _close(pipe)
+
+
+def _timed(
+    child: "subprocess.Popen[bytes]", seconds: float, message: dict[str, str] | None
+) -> dict[str, object] | None:
+    """Send the message, if any, and read the answer; None when the child is gone, or was killed after ``seconds``.
+
+    A timer kills it: that ends both a blocked write and a blocked read on every system.
+    """
+    if child.stdin is None or child.stdout is None:
+        return None
+    timer = threading.Timer(seconds, child.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        if message is not None:
+            write_message(child.stdin, message)
+        return read_message(child.stdout)
+    except OSError:
+        return None
+    finally:
+        timer.cancel()
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    try:
+        if pipe is not None:
+            pipe.close()
+    except OSError:
+        # What was not yet written goes down with the child that should have read it.
+        return
+
+
+WORKER = RenderWorker()
+atexit.register(WORKER.stop)

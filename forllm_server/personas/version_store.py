@@ -1,0 +1,81 @@
+"""Rows of ``persona_versions``: written once, never changed."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select
+
+from forllm_server.db.types import metadata
+from forllm_server.errors import NotFound
+from forllm_server.personas.model import PersonaContent, PersonaVersion
+from forllm_server.personas.tables import persona_versions
+
+
+def get_version(connection: Connection, version_id: int) -> PersonaVersion:
+    """The version with that id; raises NotFound."""
+    return _get(connection, persona_versions.c.id == version_id)
+
+
+def get_version_by_number(connection: Connection, persona_id: int, number: int) -> PersonaVersion:
+    """Version ``number`` (1 is the oldest) of a persona; raises NotFound."""
+    return _get(connection, persona_versions.c.persona_id == persona_id, persona_versions.c.number == number)
+
+
+def list_versions(connection: Connection, persona_id: int) -> list[PersonaVersion]:
+    """All versions of a persona, newest first."""
+    query = select(persona_versions).where(persona_versions.c.persona_id == persona_id)
+    rows = connection.execute(query.order_by(persona_versions.c.number.desc()))
+    return [_version(row._mapping) for row in rows]
+
+
+def list_versions_by_ids(connection: Connection, version_ids: Collection[int]) -> list[PersonaVersion]:
+    """The versions of these ids that exist, oldest first."""
+    query = select(persona_versions).where(persona_versions.c.id.in_(version_ids)).order_by(persona_versions.c.id)
+    return [_version(row._mapping) for row in connection.execute(query)]
+
+
+def insert_version(
+    connection: Connection, *, persona_id: int, content: PersonaContent, note: str, created_by: int, now: datetime
+) -> PersonaVersion:
+    """Add the next version of a persona. The caller has the persona locked, so that no number is taken twice."""
+    own = persona_versions.c.persona_id == persona_id
+    last: int = connection.execute(
+        select(func.coalesce(func.max(persona_versions.c.number), 0)).where(own)
+    ).scalar_one()
+    statement = insert(persona_versions).values(
+        persona_id=persona_id,
+        number=last + 1,
+        name=content.name,
+        instructions=content.instructions,
+        model_id=content.model_id,
+        parameters=dict(content.parameters),
+        note=note,
+        created_at=now,
+        created_by=created_by,
+    )
+    return _version(connection.execute(statement.returning(persona_versions)).one()._mapping)
+
+
+def has_model(connection: Connection, model_id: int) -> bool:
+    """Whether a version may name that model: it is known, and its backend was not deleted."""
+    models, backends = metadata.tables["models"], metadata.tables["backends"]
+    query = select(models.c.id).join(backends, backends.c.id == models.c.backend_id)
+    is_there = (models.c.id == model_id, backends.c.deleted_at.is_(None))
+    return connection.execute(query.where(*is_there)).first() is not None
+
+
+def version_from(values: Mapping[str, Any]) -> PersonaVersion:
+    """The columns of ``persona_versions`` by name, as a value."""
+    return PersonaVersion(**{**values, "parameters": values["parameters"] or {}})
+
+
+def _version(row: RowMapping) -> PersonaVersion:
+    return version_from({column.name: row[column] for column in persona_versions.c})
+
+
+def _get(connection: Connection, *which: Any) -> PersonaVersion:
+    row = connection.execute(select(persona_versions).where(*which)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such version of this persona.", field="version")
+    return _version(row._mapping)

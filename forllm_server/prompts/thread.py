@@ -1,0 +1,57 @@
+"""What of a thread a persona sees: the posts from the first one to the one asked about, as turns with roles. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: How many of the nearest ancestors are read for a prompt; more would not fit into any context that is in use.
+NEAREST_ANCESTORS = 400
+
+
+@dataclass(frozen=True)
+class ThreadPost:
+    """What a prompt needs to know of a post."""
+
+    post_id: int
+    author_name: str
+    persona_id: int | None
+    content: str
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One post as the model will read it; ``role`` is ``user`` or ``assistant``."""
+
+    post_id: int
+    role: str
+    text: str
+
+
+def turns_of(posts: Sequence[ThreadPost], *, persona_id: int, title: str, left_out_before: int = 0) -> tuple[Turn, ...]:
+    """The thread as turns, first post to the one asked about (which is last, and always spoken to the persona).
+
+    The persona's own posts are the assistant's; all others are the user's. Who speaks is said in the text as soon as
+    more than one other voice takes part. ``left_out_before``: ancestors after the first that were not even read.
+    """
+    others = {post.author_name for post in posts if post.persona_id != persona_id or post is posts[-1]}
+    are_named = len(others) > 1
+    turns = []
+    for number, post in enumerate(posts):
+        is_last = number == len(posts) - 1
+        if post.is_deleted and not is_last:
+            continue
+        is_own = post.persona_id == persona_id and not is_last
+        text = post.content
+        if are_named and not is_own:
+            text = f"{post.author_name} wrote:\n\n{text}"
+        if number == 0 and title:
+            text = f"# {title}\n\n{text}"
+        if number == 1 and left_out_before:
+            text = f"{omission_note(left_out_before)}\n\n{text}"
+        turns.append(Turn(post.post_id, "assistant" if is_own else "user", text))
+    return tuple(turns)
+
+
+def omission_note(count: int) -> str:
+    """What stands in a prompt where posts were cut out, so that the model knows of the gap."""
+    return f"[{count} earlier {'post was' if count == 1 else 'posts were'} left out here to fit.]"

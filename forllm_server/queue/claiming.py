@@ -1,0 +1,103 @@
+"""Taking the next LLM request, under the rules of windows, breakers and concurrency; and taking back lost ones."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from forllm_server.queue import backend_state_store, lease_store
+from forllm_server.queue.dispatch import LastServed, choose
+from forllm_server.queue.identity import is_gone
+from forllm_server.queue.model import BackendState, Cause, LlmRequest, Status
+from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, decide
+
+#: How long a worker's hold lasts without a sign of life.
+LEASE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class ClaimableBackend:
+    """What a claim must know of an enabled backend."""
+
+    id: int
+    concurrency: int
+    is_window_open: bool
+
+
+def claim(
+    connection: Connection,
+    *,
+    backends: Sequence[ClaimableBackend],
+    last_served: Mapping[int, LastServed],
+    worker: str,
+    now: datetime,
+) -> LlmRequest | None:
+    """Take the next request of the first backend that has room and work. The caller's transaction makes it so.
+
+    Outside its window a backend runs only the live lane ("run now").
+    """
+    states = backend_state_store.list_backend_states(connection)
+    for backend in backends:
+        if not _has_room(connection, backend, states.get(backend.id), now):
+            continue
+        candidates = lease_store.list_candidates(connection, backend.id, only_live=not backend.is_window_open)
+        chosen = choose(candidates, last_served.get(backend.id), now)
+        if chosen is None:
+            continue
+        claimed = lease_store.update_to_running(
+            connection, chosen.id, token=secrets.token_hex(8), until=now + LEASE, worker=worker, now=now
+        )
+        if claimed is not None:
+            return claimed
+    return None
+
+
+def _has_room(connection: Connection, backend: ClaimableBackend, state: BackendState | None, now: datetime) -> bool:
+    if state is not None and state.open_until is not None and state.open_until > now:
+        return False
+    # Half open: a backend that has failed is tried with one request before it gets its full share again.
+    is_half_open = state is not None and state.failures >= BREAKER_FAILURES
+    limit = 1 if is_half_open else backend.concurrency
+    return lease_store.count_running(connection, backend.id) < limit
+
+
+def rescue_expired(connection: Connection, now: datetime, dice: Callable[[], float]) -> list[LlmRequest]:
+    """Take back the requests whose lease has run out: their worker is gone or stood still."""
+    return _rescue(connection, lease_store.list_running(connection, expired_before=now), now, dice)
+
+
+def rescue_orphans(connection: Connection, now: datetime, dice: Callable[[], float]) -> list[LlmRequest]:
+    """At start: take back the requests of processes of this host that no longer exist, without waiting for a lease."""
+    orphans = [
+        request for request in lease_store.list_running(connection) if request.worker and is_gone(request.worker)
+    ]
+    return _rescue(connection, orphans, now, dice)
+
+
+def _rescue(
+    connection: Connection, lost: Sequence[LlmRequest], now: datetime, dice: Callable[[], float]
+) -> list[LlmRequest]:
+    rescued = []
+    for request in lost:
+        if lease_store.update_abandoned(connection, request, _decide_lost(request, now, dice()), now=now):
+            rescued.append(request)
+    return rescued
+
+
+def _decide_lost(request: LlmRequest, now: datetime, dice: float) -> Decision:
+    if request.is_cancel_requested:
+        return Decision(Status.CANCELLED, request.attempts, None, Cause.CANCELLED, "Cancelled.")
+    detail = "FORLLM was interrupted while this was being answered (killed, crashed, or a power failure)."
+    decision = decide(
+        Fault(Cause.WORKER_LOST, detail),
+        attempts=request.attempts,
+        max_attempts=request.max_attempts,
+        now=now,
+        dice=dice,
+    )
+    if decision.status is Status.WAITING and request.attempts == 0:
+        # The first loss is nearly always a restart or a power cut: go on at once. Only a repeated one backs off.
+        return Decision(Status.QUEUED, decision.attempts, None, decision.cause, decision.detail)
+    return decision

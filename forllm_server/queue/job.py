@@ -1,0 +1,190 @@
+"""A claimed LLM request in the hands of its kind: write the text as it comes, then end it, once."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection
+
+from forllm_server import clock
+from forllm_server.db import Database
+from forllm_server.errors import ForllmError
+from forllm_server.queue import backend_state_store, chunk_store, lease_store, prompt_store
+from forllm_server.queue.claiming import LEASE
+from forllm_server.queue.lease_store import Lease
+from forllm_server.queue.model import Cause, LlmRequest
+from forllm_server.queue.retry import Decision
+
+#: A checkpoint is written after this long or this much, whichever comes first.
+CHECKPOINT_SECONDS = 1.0
+CHECKPOINT_TOKENS = 20
+
+
+class Interruption(StrEnum):
+    """Why a run is stopped from outside."""
+
+    CANCELLED = "cancelled"  #: a person called the request off
+    STOPPING = "stopping"  #: FORLLM is shutting down
+    WINDOW_PAUSED = "window_paused"  #: the window closed: keep what is written, go on in the next one
+    WINDOW_STOPPED = "window_stopped"  #: the window closed: drop what is written, start again in the next one
+    LEASE_LOST = "lease_lost"  #: somebody else has the request now: write nothing more
+
+
+class Interrupted(ForllmError):
+    """The run was stopped from outside."""
+
+    code = "interrupted"
+
+
+class Hopeless(ForllmError):
+    """This LLM request cannot be answered, however often it is tried."""
+
+    code = "hopeless"
+
+    def __init__(self, message: str, *, cause: Cause, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.cause = cause
+
+
+class Job:
+    """One run of an LLM request. Its writes are fenced by the lease and go nowhere once that is lost."""
+
+    def __init__(self, database: Database, request: LlmRequest) -> None:
+        self.database = database
+        self.request = request
+        self.lease = Lease(request.id, request.lease_token or "", request.run, request.topic_id)
+        self.interruption: Interruption | None = None
+        self.is_settled = False
+        self.renewed_at = clock.monotonic()
+        self.output_tokens = 0
+        self._guard = threading.Lock()
+        self._stop: Callable[[], None] | None = None
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._unsaved_tokens = 0
+        self._seq = 0
+
+    def on_interrupt(self, stop: Callable[[], None]) -> None:
+        """Have ``stop`` called, from another thread, when the run is interrupted; at once if it is already."""
+        with self._guard:
+            self._stop = stop
+        if self.interruption is not None:
+            stop()
+
+    def interrupt(self, why: Interruption) -> None:
+        """Stop the run from outside. The first reason stays."""
+        with self._guard:
+            if self.interruption is not None or self.is_settled:
+                return
+            self.interruption = why
+            stop = self._stop
+        if stop is not None:
+            stop()
+
+    def raise_if_interrupted(self) -> None:
+        if self.interruption is not None:
+            raise Interrupted()
+
+    def save_prompt(self, *, layout: str, messages: Sequence[Mapping[str, Any]], breakdown: Mapping[str, Any]) -> None:
+        """Keep the exact prompt, before it is sent."""
+        now = clock.now()
+        with self.database.transaction() as connection:
+            self._renew(connection, now)
+            prompt_store.replace_prompt(
+                connection, self.request.id, layout=layout, messages=messages, breakdown=breakdown, now=now
+            )
+
+    def write(self, text: str, thinking: str = "", tokens: int = 1) -> None:
+        """Take a piece of the answer; it is saved with the next checkpoint."""
+        self.raise_if_interrupted()
+        self._text.append(text)
+        self._thinking.append(thinking)
+        self._unsaved_tokens += tokens
+        if self._unsaved_tokens >= CHECKPOINT_TOKENS or clock.monotonic() - self.renewed_at >= CHECKPOINT_SECONDS:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Save what has been written since the last one, and renew the lease with it."""
+        if not self._text:
+            return
+        now = clock.now()
+        text, thinking = "".join(self._text), "".join(self._thinking)
+        tokens = self.output_tokens + self._unsaved_tokens
+        with self.database.transaction() as connection:
+            asked = lease_store.update_progress(
+                connection, self.lease, until=now + LEASE, output_tokens=tokens, now=now
+            )
+            if asked is None:
+                self._lose()
+            chunk_store.insert_chunk(
+                connection, self.request.id, run=self.lease.run, seq=self._seq, text=text, thinking=thinking
+            )
+        self.renewed_at = clock.monotonic()
+        self.output_tokens = tokens
+        self._seq += 1
+        self._unsaved_tokens = 0
+        self._text.clear()
+        self._thinking.clear()
+        if asked:
+            self.interrupt(Interruption.CANCELLED)
+
+    def checkpoint_quietly(self) -> None:
+        """Save the last piece before the run is settled; a lost lease is for the settling to find out."""
+        try:
+            self.checkpoint()
+        except Interrupted:
+            return
+
+    def succeed(
+        self,
+        write_reply: Callable[[Connection], int | None],
+        *,
+        usage: Mapping[str, Any] | None,
+        finish_reason: str,
+        output_tokens: int,
+    ) -> None:
+        """End well: the status, the reply, and nothing half of it, in one transaction fenced by the lease."""
+        self.raise_if_interrupted()
+        now = clock.now()
+        with self.database.transaction() as connection:
+            is_ours = lease_store.update_to_succeeded(
+                connection,
+                self.lease,
+                usage=usage,
+                finish_reason=finish_reason,
+                output_tokens=output_tokens,
+                now=now,
+            )
+            if not is_ours:
+                self._lose()
+            reply_post_id = write_reply(connection)
+            if reply_post_id is not None:
+                lease_store.update_reply(connection, self.request.id, reply_post_id)
+            if self.request.backend_id is not None:
+                backend_state_store.delete_failures(connection, self.request.backend_id)
+        self.is_settled = True
+
+    def settle(self, decision: Decision, *, keeps_partial: bool = True) -> bool:
+        """End without a reply, as decided. False when the lease was lost and somebody else decides."""
+        now = clock.now()
+        with self.database.transaction() as connection:
+            is_ours = lease_store.update_unfinished(connection, self.lease, decision, now=now)
+            if is_ours and not keeps_partial:
+                chunk_store.delete_chunks(connection, self.request.id)
+        self.is_settled = True
+        return is_ours
+
+    @staticmethod
+    def now() -> datetime:
+        return clock.now()
+
+    def _renew(self, connection: Connection, now: datetime) -> None:
+        if lease_store.update_lease(connection, self.lease, until=now + LEASE) is None:
+            self._lose()
+        self.renewed_at = clock.monotonic()
+
+    def _lose(self) -> None:
+        self.interruption = Interruption.LEASE_LOST
+        raise Interrupted()

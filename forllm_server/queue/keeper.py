@@ -1,0 +1,130 @@
+"""The thread that keeps the workers alive and honest: leases, cancels, closing windows, due requests, rescues."""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from forllm_server import clock, log
+from forllm_server.errors import ForllmError
+from forllm_server.queue import claiming, lease_store
+from forllm_server.queue.claiming import LEASE
+from forllm_server.queue.job import Interruption, Job
+from forllm_server.queue.llm_request_store import has_queued
+
+if TYPE_CHECKING:
+    from forllm_server.queue.worker import WorkerPool
+
+TICK_SECONDS = 1.0
+RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
+RESCUE_EVERY_SECONDS = 5.0
+
+
+class Keeper:
+    """One per pool. Every tick is safe to lose: what it missed, the next one does."""
+
+    def __init__(self, pool: "WorkerPool") -> None:
+        self._pool = pool
+        self._performed_at: dict[str, float] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
+
+    def rescue_orphans(self) -> None:
+        with self._pool.database.transaction() as connection:
+            rescued = claiming.rescue_orphans(connection, clock.now(), random.random)
+        for request in rescued:
+            log.event("llm_request.rescued", **request.log_context())
+
+    def tick(self) -> None:
+        """One round of everything."""
+        jobs = self._pool.running_jobs()
+        for duty in (lambda: self._heed_flags(jobs), lambda: self._renew(jobs), self._stage, self._rescue):
+            self._try("keeper.duty", duty)
+        self._try("keeper.windows", lambda: self._heed_windows(jobs))
+        self._try("keeper.wake", self._wake)
+
+    def _keep(self) -> None:
+        while not self._stopped.wait(TICK_SECONDS):
+            self.tick()
+
+    def _try(self, name: str, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except (ForllmError, SQLAlchemyError, OSError) as error:
+            log.event("keeper.duty_failed", level=log.WARNING, duty=name, detail=str(error))
+
+    def _is_time(self, name: str, every_seconds: float) -> bool:
+        now = clock.monotonic()
+        if now - self._performed_at.get(name, float("-inf")) < every_seconds:
+            return False
+        self._performed_at[name] = now
+        return True
+
+    def _heed_flags(self, jobs: Sequence[Job]) -> None:
+        """Cancels asked for anywhere, and leases that are no longer ours, reach the running generation here."""
+        if not jobs:
+            return
+        with self._pool.database.read() as connection:
+            flags = lease_store.list_cancel_flags(connection, [job.request.id for job in jobs])
+        for job in jobs:
+            token, is_cancel_requested = flags.get(job.request.id, (None, False))
+            if token != job.lease.token:
+                job.interrupt(Interruption.LEASE_LOST)
+            elif is_cancel_requested:
+                job.interrupt(Interruption.CANCELLED)
+
+    def _renew(self, jobs: Sequence[Job]) -> None:
+        """Leases of jobs whose backend has been silent for a while; the others renew by their checkpoints."""
+        for job in jobs:
+            if clock.monotonic() - job.renewed_at < RENEW_AFTER_SECONDS or job.is_settled:
+                continue
+            with self._pool.database.transaction() as connection:
+                asked = lease_store.update_lease(connection, job.lease, until=clock.now() + LEASE)
+            job.renewed_at = clock.monotonic()
+            if asked is None:
+                job.interrupt(Interruption.LEASE_LOST)
+
+    def _heed_windows(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        with self._pool.database.read() as connection:
+            interruptions = [(job, self._pool.plan.interruption(connection, clock.now(), job.request)) for job in jobs]
+        for job, why in interruptions:
+            if why is not None:
+                job.interrupt(why)
+
+    def _stage(self) -> None:
+        now = clock.now()
+        with self._pool.database.read() as connection:
+            is_due = lease_store.has_due(connection, now)
+        if is_due:
+            with self._pool.database.transaction() as connection:
+                lease_store.update_due_to_queued(connection, now)
+
+    def _rescue(self) -> None:
+        if not self._is_time("rescue", RESCUE_EVERY_SECONDS):
+            return
+        now = clock.now()
+        with self._pool.database.read() as connection:
+            has_expired = bool(lease_store.list_running(connection, expired_before=now))
+        if has_expired:
+            with self._pool.database.transaction() as connection:
+                rescued = claiming.rescue_expired(connection, now, random.random)
+            for request in rescued:
+                log.event("llm_request.rescued", level=log.WARNING, **request.log_context())
+
+    def _wake(self) -> None:
+        with self._pool.database.read() as connection:
+            has_work = has_queued(connection)
+        if has_work:
+            self._pool.wakeup.notify()

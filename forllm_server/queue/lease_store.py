@@ -1,0 +1,259 @@
+"""Everything a worker writes: the claim that gives it a lease, and the writes that the lease's token fences.
+
+A write whose token is no longer the row's changes nothing and says so (``False`` or ``None``): the lease ran out and
+somebody else has the request now. The design and its measurements: docs/queue.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, text, update
+
+from forllm_server.db.types import Id, UtcDateTime
+from forllm_server.queue.chunk_store import delete_chunks
+from forllm_server.queue.dispatch import Candidate
+from forllm_server.queue.llm_request_store import COLUMNS, from_row
+from forllm_server.queue.model import Lane, LlmRequest
+from forllm_server.queue.retry import Decision
+from forllm_server.queue.tables import llm_requests
+from forllm_server.queue.version_store import bump_topic_version, bump_versions
+
+_c = llm_requests.c
+
+#: How many queued requests of a backend the dispatch order looks at in one claim.
+CANDIDATES = 32
+
+# The status stands in these statements as a literal: a bound one would keep PostgreSQL from the partial index.
+_CANDIDATES = (
+    select(_c.id, _c.lane, _c.priority, _c.model_id, _c.persona_version_id, _c.topic_id, _c.created_at)
+    .where(text("status = 'queued'"), _c.backend_id == bindparam("backend_id", type_=Id))
+    .order_by(_c.lane, _c.priority.desc(), _c.id)
+    .limit(CANDIDATES)
+)
+_LIVE_CANDIDATES = _CANDIDATES.where(text("lane = 'live'"))
+_RUNNING = (
+    select(func.count())
+    .select_from(llm_requests)
+    .where(text("status = 'running'"), _c.backend_id == bindparam("backend_id", type_=Id))
+)
+_LOCK_BACKEND = text("SELECT id FROM backends WHERE id = :backend_id FOR UPDATE")
+_CLAIM = (
+    update(llm_requests)
+    .where(_c.id == bindparam("id_", type_=Id), text("status = 'queued'"))
+    .values(
+        status="running",
+        run=_c.run + 1,
+        lease_token=bindparam("token"),
+        lease_until=bindparam("until", type_=UtcDateTime()),
+        worker=bindparam("by"),
+        started_at=bindparam("now", type_=UtcDateTime()),
+        first_token_at=None,
+        finished_at=None,
+        due_at=None,
+        cause=None,
+        cause_detail=None,
+        output_tokens=0,
+        is_cancel_requested=False,
+    )
+    .returning(*COLUMNS)
+)
+_FENCED = update(llm_requests).where(
+    _c.id == bindparam("id_", type_=Id), text("status = 'running'"), _c.lease_token == bindparam("token")
+)
+_RENEW = _FENCED.values(lease_until=bindparam("until", type_=UtcDateTime())).returning(_c.is_cancel_requested)
+_CHECKPOINT = _FENCED.values(
+    lease_until=bindparam("until", type_=UtcDateTime()),
+    output_tokens=bindparam("tokens"),
+    first_token_at=func.coalesce(_c.first_token_at, bindparam("now", type_=UtcDateTime())),
+).returning(_c.is_cancel_requested)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A worker's hold on a running LLM request."""
+
+    llm_request_id: int
+    token: str
+    run: int
+    topic_id: int | None
+
+
+def list_candidates(connection: Connection, backend_id: int, *, only_live: bool) -> list[Candidate]:
+    """The first queued requests of a backend, in the order of lane, priority and age."""
+    rows = connection.execute(_LIVE_CANDIDATES if only_live else _CANDIDATES, {"backend_id": backend_id})
+    return [
+        Candidate(
+            row.id, Lane(row.lane), row.priority, row.model_id, row.persona_version_id, row.topic_id, row.created_at
+        )
+        for row in rows
+    ]
+
+
+def count_running(connection: Connection, backend_id: int) -> int:
+    """How many requests of a backend hold leases. Locks the backend's row first where writers are not alone
+    (PostgreSQL), so that the count still holds when the claim is written."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK_BACKEND, {"backend_id": backend_id})
+    return connection.execute(_RUNNING, {"backend_id": backend_id}).scalar_one()
+
+
+def update_to_running(
+    connection: Connection, llm_request_id: int, *, token: str, until: datetime, worker: str, now: datetime
+) -> LlmRequest | None:
+    """Take a queued request; None when another worker was quicker."""
+    row = (
+        connection.execute(_CLAIM, {"id_": llm_request_id, "token": token, "until": until, "by": worker, "now": now})
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return None
+    bump_versions(connection, row["topic_id"])
+    return from_row(row)
+
+
+def update_lease(connection: Connection, lease: Lease, *, until: datetime) -> bool | None:
+    """Renew while the backend is silent. Returns whether a cancel was asked for; None when the lease is lost."""
+    return connection.execute(
+        _RENEW, {"id_": lease.llm_request_id, "token": lease.token, "until": until}
+    ).scalar_one_or_none()
+
+
+def update_progress(
+    connection: Connection, lease: Lease, *, until: datetime, output_tokens: int, now: datetime
+) -> bool | None:
+    """Renew and count, as part of a checkpoint. Returns as :func:`update_lease`."""
+    asked = connection.execute(
+        _CHECKPOINT,
+        {"id_": lease.llm_request_id, "token": lease.token, "until": until, "tokens": output_tokens, "now": now},
+    ).scalar_one_or_none()
+    if asked is not None and lease.topic_id is not None:
+        bump_topic_version(connection, lease.topic_id)
+    return asked
+
+
+_SUCCEED = _FENCED.values(
+    status="succeeded",
+    finished_at=bindparam("now", type_=UtcDateTime()),
+    lease_token=None,
+    lease_until=None,
+    cause=None,
+    cause_detail=None,
+    attempts=_c.attempts + 1,
+    usage=bindparam("usage_", type_=llm_requests.c.usage.type),
+    finish_reason=bindparam("reason"),
+    output_tokens=bindparam("tokens"),
+)
+_REPLY = (
+    update(llm_requests).where(_c.id == bindparam("id_", type_=Id)).values(reply_post_id=bindparam("reply", type_=Id))
+)
+
+
+def update_to_succeeded(
+    connection: Connection,
+    lease: Lease,
+    *,
+    usage: Mapping[str, Any] | None,
+    finish_reason: str,
+    output_tokens: int,
+    now: datetime,
+) -> bool:
+    """The first half of the one transaction that ends a request well; False when the lease is lost."""
+    result = connection.execute(
+        _SUCCEED,
+        {
+            "id_": lease.llm_request_id,
+            "token": lease.token,
+            "usage_": dict(usage) if usage is not None else None,
+            "reason": finish_reason,
+            "tokens": output_tokens,
+            "now": now,
+        },
+    )
+    if result.rowcount != 1:
+        return False
+    delete_chunks(connection, lease.llm_request_id)
+    bump_versions(connection, lease.topic_id)
+    return True
+
+
+def update_reply(connection: Connection, llm_request_id: int, reply_post_id: int) -> None:
+    """Note which post answered; inside the same transaction as :func:`update_to_succeeded`."""
+    connection.execute(_REPLY, {"id_": llm_request_id, "reply": reply_post_id})
+
+
+def update_unfinished(connection: Connection, lease: Lease, decision: Decision, *, now: datetime) -> bool:
+    """End a run that gave no reply, as decided; the partial text stays. False when the lease is lost."""
+    result = connection.execute(
+        _FENCED.values(**_decided(decision, now)), {"id_": lease.llm_request_id, "token": lease.token}
+    )
+    if result.rowcount != 1:
+        return False
+    bump_versions(connection, lease.topic_id)
+    return True
+
+
+def _decided(decision: Decision, now: datetime) -> dict[str, Any]:
+    is_final = decision.status not in ("queued", "waiting")
+    return {
+        "status": decision.status.value,
+        "attempts": decision.attempts,
+        "due_at": decision.due_at,
+        "cause": decision.cause.value,
+        "cause_detail": decision.detail,
+        "finished_at": now if is_final else None,
+        "lease_token": None,
+        "lease_until": None,
+    }
+
+
+def list_running(connection: Connection, *, expired_before: datetime | None = None) -> list[LlmRequest]:
+    """The running requests; with ``expired_before`` those whose lease ended before it."""
+    query = select(*COLUMNS).where(text("status = 'running'"))
+    if expired_before is not None:
+        query = query.where(_c.lease_until < expired_before)
+    return [from_row(row) for row in connection.execute(query).mappings()]
+
+
+def list_cancel_flags(connection: Connection, llm_request_ids: Sequence[int]) -> dict[int, tuple[str | None, bool]]:
+    """For each of these requests that still runs: (its lease's token, whether a cancel was asked for)."""
+    rows = connection.execute(
+        select(_c.id, _c.lease_token, _c.is_cancel_requested).where(
+            _c.id.in_(llm_request_ids), text("status = 'running'")
+        )
+    )
+    return {row.id: (row.lease_token, row.is_cancel_requested) for row in rows}
+
+
+def update_abandoned(connection: Connection, request: LlmRequest, decision: Decision, *, now: datetime) -> bool:
+    """Take a running request from a worker that is gone. Fenced by the dead lease's token: it may just have ended."""
+    result = connection.execute(
+        _FENCED.values(**_decided(decision, now)), {"id_": request.id, "token": request.lease_token}
+    )
+    if result.rowcount != 1:
+        return False
+    bump_versions(connection, request.topic_id)
+    return True
+
+
+_DUE = (
+    update(llm_requests)
+    .where(text("status = 'waiting'"), _c.due_at <= bindparam("now", type_=UtcDateTime()))
+    .values(status="queued", queued_at=bindparam("now", type_=UtcDateTime()), due_at=None)
+    .returning(_c.topic_id)
+)
+_HAS_DUE = select(_c.id).where(text("status = 'waiting'"), _c.due_at <= bindparam("now", type_=UtcDateTime())).limit(1)
+
+
+def has_due(connection: Connection, now: datetime) -> bool:
+    return connection.execute(_HAS_DUE, {"now": now}).first() is not None
+
+
+def update_due_to_queued(connection: Connection, now: datetime) -> int:
+    """The stager: requests whose time has come join the queue. Returns how many."""
+    topic_ids = [row.topic_id for row in connection.execute(_DUE, {"now": now})]
+    for topic_id in sorted({topic_id for topic_id in topic_ids if topic_id is not None}):
+        bump_versions(connection, topic_id)
+    return len(topic_ids)

@@ -1,0 +1,236 @@
+"""Reading and adding LLM requests. What a worker writes under its lease is in :mod:`lease_store`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, bindparam, case, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from forllm_server.db import metadata
+from forllm_server.errors import Conflict, NotFound
+from forllm_server.queue.model import LIVE, Cause, Lane, LlmRequest, NewLlmRequest, Status
+from forllm_server.queue.tables import llm_requests
+from forllm_server.queue.version_store import bump_versions
+
+_c = llm_requests.c
+COLUMNS = tuple(_c)
+LIVE_VALUES = tuple(status.value for status in LIVE)
+
+
+def from_row(row: RowMapping) -> LlmRequest:
+    """A dataclass from a row of ``llm_requests``."""
+    values = dict(row)
+    values["status"] = Status(values["status"])
+    values["lane"] = Lane(values["lane"])
+    values["cause"] = Cause(values["cause"]) if values["cause"] else None
+    return LlmRequest(**values)
+
+
+def get_llm_request(connection: Connection, llm_request_id: int) -> LlmRequest:
+    found = find_llm_request(connection, llm_request_id)
+    if found is None:
+        raise NotFound(f"There is no LLM request {llm_request_id}.")
+    return found
+
+
+def find_llm_request(connection: Connection, llm_request_id: int) -> LlmRequest | None:
+    row = connection.execute(select(*COLUMNS).where(_c.id == llm_request_id)).mappings().first()
+    return from_row(row) if row else None
+
+
+def find_live_twin(connection: Connection, new: NewLlmRequest) -> LlmRequest | None:
+    """The live LLM request that asks the same thing, if there is one."""
+    row = (
+        connection.execute(
+            select(*COLUMNS).where(
+                _c.kind == new.kind,
+                _c.post_id == new.post_id,
+                func.coalesce(_c.persona_id, 0) == (new.persona_id or 0),
+                func.coalesce(_c.model_id, 0) == (new.model_id or 0),
+                _c.answer_number == new.answer_number,
+                _c.status.in_(LIVE_VALUES),
+            )
+        )
+        .mappings()
+        .first()
+    )
+    return from_row(row) if row else None
+
+
+def count_answers(connection: Connection, *, post_id: int, persona_id: int | None, model_id: int | None) -> int:
+    """How many times this post was asked of this persona and model, in whatever state: numbers "another answer"."""
+    number: int = connection.execute(
+        select(func.coalesce(func.max(_c.answer_number), 0)).where(
+            _c.post_id == post_id,
+            func.coalesce(_c.persona_id, 0) == (persona_id or 0),
+            func.coalesce(_c.model_id, 0) == (model_id or 0),
+        )
+    ).scalar_one()
+    return number
+
+
+def insert_llm_request(connection: Connection, new: NewLlmRequest, now: datetime) -> LlmRequest | None:
+    """Add one LLM request; None when its live twin is there already (the double click)."""
+    dialect_insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = dialect_insert(llm_requests).values(**_values(new, now)).on_conflict_do_nothing().returning(*COLUMNS)
+    row = connection.execute(statement).mappings().first()
+    if row is None:
+        return None
+    bump_versions(connection, new.topic_id)
+    return from_row(row)
+
+
+def insert_llm_requests(connection: Connection, news: Sequence[NewLlmRequest], now: datetime) -> None:
+    """Add many LLM requests in one go. Their twins are not looked for: the caller's requests are all new."""
+    connection.execute(insert(llm_requests), [_values(new, now) for new in news])
+    for topic_id in sorted({new.topic_id for new in news if new.topic_id is not None}):
+        bump_versions(connection, topic_id)
+
+
+def _values(new: NewLlmRequest, now: datetime) -> dict[str, Any]:
+    return {
+        "owner_id": new.owner_id,
+        "kind": new.kind,
+        "status": new.status.value,
+        "lane": new.lane.value,
+        "priority": new.priority,
+        "topic_id": new.topic_id,
+        "post_id": new.post_id,
+        "persona_id": new.persona_id,
+        "persona_version_id": new.persona_version_id,
+        "backend_id": new.backend_id,
+        "model_id": new.model_id,
+        "model_name": new.model_name,
+        "parameters": dict(new.parameters),
+        "answer_number": new.answer_number,
+        "input": dict(new.input),
+        "created_at": now,
+        "queued_at": now,
+        "max_attempts": new.max_attempts,
+    }
+
+
+def list_llm_requests(
+    connection: Connection,
+    *,
+    statuses: Sequence[Status] = (),
+    topic_id: int | None = None,
+    post_id: int | None = None,
+    before_id: int | None = None,
+    limit: int,
+) -> list[LlmRequest]:
+    """Newest first, by keyset: those with an id below ``before_id``."""
+    query = select(*COLUMNS).order_by(_c.id.desc()).limit(limit)
+    if statuses:
+        query = query.where(_c.status.in_([status.value for status in statuses]))
+    if topic_id is not None:
+        query = query.where(_c.topic_id == topic_id)
+    if post_id is not None:
+        query = query.where(_c.post_id == post_id)
+    if before_id is not None:
+        query = query.where(_c.id < before_id)
+    return _all(connection, query)
+
+
+def list_unanswered_of_posts(
+    connection: Connection, topic_id: int, post_ids: Sequence[int], *, limit: int = 500
+) -> list[LlmRequest]:
+    """What stands in a thread beside its posts: live, failed and cancelled requests asked about ``post_ids``."""
+    query = (
+        select(*COLUMNS)
+        .where(_c.topic_id == topic_id, _c.status != "succeeded", _c.post_id.in_(post_ids))
+        .order_by(_c.id)
+        .limit(limit)
+    )
+    return _all(connection, query)
+
+
+def list_plan(connection: Connection, *, limit: int) -> list[LlmRequest]:
+    """What is running and what comes next, in the order of the claim."""
+    rank = case((_c.status == "running", 0), (_c.status == "queued", 1), (_c.status == "waiting", 2), else_=3)
+    query = (
+        select(*COLUMNS)
+        .where(_c.status.in_(LIVE_VALUES))
+        .order_by(rank, _c.lane, _c.priority.desc(), _c.id)
+        .limit(limit)
+    )
+    return _all(connection, query)
+
+
+def list_positions(connection: Connection, *, limit: int = 1000) -> dict[int, int]:
+    """The place in line (1 = next) of the queued requests, per backend; the first ``limit`` of them all."""
+    rows = connection.execute(
+        select(_c.id, _c.backend_id)
+        .where(_c.status == "queued")
+        .order_by(_c.lane, _c.priority.desc(), _c.id)
+        .limit(limit)
+    )
+    taken: dict[int | None, int] = {}
+    positions = {}
+    for llm_request_id, backend_id in rows:
+        taken[backend_id] = taken.get(backend_id, 0) + 1
+        positions[llm_request_id] = taken[backend_id]
+    return positions
+
+
+def count_by_status(connection: Connection) -> dict[Status, int]:
+    """How many requests are in each live state, and how many failed. What succeeded is history and is not counted."""
+    rows = connection.execute(
+        select(_c.status, func.count()).where(_c.status.in_((*LIVE_VALUES, "failed"))).group_by(_c.status)
+    )
+    return {Status(status): number for status, number in rows}
+
+
+_CHANGE = (
+    update(llm_requests)
+    .where(_c.id == bindparam("id_"), _c.status.in_(bindparam("from_", expanding=True)))
+    .returning(*COLUMNS)
+)
+
+
+def update_status(
+    connection: Connection, llm_request_id: int, *, from_statuses: Sequence[Status], values: Mapping[str, Any]
+) -> LlmRequest | None:
+    """Change a request that no worker holds, if it is in one of ``from_statuses``; None when it is not."""
+    bound = {"id_": llm_request_id, "from_": [status.value for status in from_statuses]}
+    try:
+        row = connection.execute(_CHANGE.values(**values), bound).mappings().first()
+    except IntegrityError as error:
+        raise Conflict("The same question is in the queue already, asked of the same persona and model.") from error
+    if row is None:
+        return None
+    changed = from_row(row)
+    bump_versions(connection, changed.topic_id)
+    return changed
+
+
+def _all(connection: Connection, query: Select[Any]) -> list[LlmRequest]:
+    return [from_row(row) for row in connection.execute(query).mappings()]
+
+
+def has_queued(connection: Connection) -> bool:
+    """Whether anything is ready to be claimed, windows and breakers aside."""
+    return connection.execute(_HAS_QUEUED).first() is not None
+
+
+_HAS_QUEUED = select(_c.id).where(text("status = 'queued'")).limit(1)
+
+
+def list_without_backend(connection: Connection, *, limit: int) -> list[LlmRequest]:
+    """Queued requests that no model could be found for yet."""
+    query = select(*COLUMNS).where(text("status = 'queued'"), _c.backend_id.is_(None)).order_by(_c.id).limit(limit)
+    return _all(connection, query)
+
+
+def list_ids_of_deleted_backends(connection: Connection, *, limit: int = 1000) -> list[int]:
+    """Requests not yet started whose backend was deleted."""
+    backends = metadata.tables["backends"]
+    rows = connection.execute(
+        select(_c.id)
+        .join(backends, backends.c.id == _c.backend_id)
+        .where(_c.status.in_(("queued", "waiting", "held")), backends.c.deleted_at.is_not(None))
+        .limit(limit)
+    )
+    return [row.id for row in rows]

@@ -1,0 +1,70 @@
+"""How a run ended: from errors and interruptions to the state that is stored, and the one log line of each."""
+
+from datetime import datetime, timedelta
+
+from forllm_server import log
+from forllm_server.backends.faults import BackendError
+from forllm_server.errors import Unavailable
+from forllm_server.queue.job import Interruption, Job
+from forllm_server.queue.model import Cause, LlmRequest, Status
+from forllm_server.queue.retry import Decision, Fault
+
+_PERMANENT_CAUSES = {"model_missing": Cause.MODEL_GONE, "context_exceeded": Cause.PROMPT_TOO_LONG}
+
+
+#: Faults of the server that no attempt is spent on: it is not there, or has no room yet. The rest (cut, silent) may be
+#: the request's own doing, so they are counted, and end.
+_BLAMELESS_CODES = ("unreachable", "busy")
+
+
+def fault_of(error: BackendError, backend_failures: int) -> Fault:
+    """What the decision needs to know of a backend's error."""
+    if error.code in _BLAMELESS_CODES:
+        return Fault(
+            Cause.BACKEND_DOWN,
+            error.message,
+            is_blameless=True,
+            retry_after_seconds=error.retry_after_seconds,
+            backend_failures=backend_failures,
+        )
+    cause = _PERMANENT_CAUSES.get(error.code, Cause.ERROR)
+    return Fault(cause, error.message, is_permanent=error.permanent, retry_after_seconds=error.retry_after_seconds)
+
+
+def decision_of(why: Interruption, request: LlmRequest) -> Decision:
+    """Where an interrupted run goes. No attempt is spent: it was not the request's fault."""
+    if why is Interruption.CANCELLED:
+        return Decision(Status.CANCELLED, request.attempts, None, Cause.CANCELLED, "Cancelled.")
+    cause, detail = {
+        Interruption.STOPPING: (Cause.WORKER_STOPPED, "FORLLM was stopped while this was being answered."),
+        Interruption.WINDOW_PAUSED: (Cause.WINDOW_CLOSED, "The window closed while this was being answered."),
+        Interruption.WINDOW_STOPPED: (Cause.WINDOW_CLOSED, "The window closed while this was being answered."),
+    }[why]
+    return Decision(Status.QUEUED, request.attempts, None, cause, detail)
+
+
+def settle(job: Job, decision: Decision, *, keeps_partial: bool = True) -> None:
+    """Store how a run ended without a reply. If even that cannot be written, the lease will run out by itself."""
+    try:
+        job.checkpoint_quietly()
+        is_ours = job.settle(decision, keeps_partial=keeps_partial)
+    except Unavailable as error:
+        log.event("llm_request.unsettled", level=log.WARNING, detail=error.message, **job.request.log_context())
+        return
+    name = {Status.FAILED: "failed", Status.CANCELLED: "cancelled"}.get(decision.status, "released")
+    log.event(
+        f"llm_request.{name}" if is_ours else "llm_request.lease_lost",
+        level=log.WARNING if decision.status is Status.FAILED else log.INFO,
+        cause=decision.cause.value,
+        detail=decision.detail,
+        due_at=decision.due_at,
+        **job.request.log_context(),
+    )
+
+
+def log_success(job: Job) -> None:
+    log.event("llm_request.succeeded", tokens=job.output_tokens, **job.request.log_context())
+
+
+def later(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=seconds)

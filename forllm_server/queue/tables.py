@@ -1,0 +1,143 @@
+"""The tables of the queue. Live states have partial indexes, so that history costs a claim nothing."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false, func, text
+
+from forllm_server.db.types import Id, Json, UtcDateTime, metadata
+
+llm_requests = Table(
+    "llm_requests",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("topic_id", Id, ForeignKey("topics.id"), nullable=True),
+    Column("post_id", Id, ForeignKey("posts.id"), nullable=True),
+    Column("persona_id", Id, ForeignKey("personas.id"), nullable=True),
+    Column("persona_version_id", Id, ForeignKey("persona_versions.id"), nullable=True),
+    Column("backend_id", Id, ForeignKey("backends.id"), nullable=True),
+    Column("model_id", Id, ForeignKey("models.id"), nullable=True),
+    Column("model_name", Text, nullable=True),
+    Column("parameters", Json, nullable=False),
+    Column("answer_number", Integer, nullable=False, server_default="1"),
+    Column("input", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=True),
+    Column("queued_at", UtcDateTime, nullable=True),
+    Column("started_at", UtcDateTime, nullable=True),
+    Column("first_token_at", UtcDateTime, nullable=True),
+    Column("finished_at", UtcDateTime, nullable=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False, server_default="3"),
+    Column("run", Integer, nullable=False, server_default="0"),
+    Column("lease_token", Text, nullable=True),
+    Column("lease_until", UtcDateTime, nullable=True),
+    Column("worker", Text, nullable=True),
+    Column("is_cancel_requested", Boolean, nullable=False, server_default=false()),
+    Column("cause", Text, nullable=True),
+    Column("cause_detail", Text, nullable=True),
+    Column("output_tokens", Integer, nullable=False, server_default="0"),
+    Column("usage", Json, nullable=True),
+    Column("finish_reason", Text, nullable=True),
+    Column("reply_post_id", Id, nullable=True),
+)
+_c = llm_requests.c
+
+# The claim's order within a backend: live lane first, then priority, then age.
+Index(
+    "ix_llm_requests_claim",
+    _c.backend_id,
+    _c.lane,
+    _c.priority.desc(),
+    _c.id,
+    sqlite_where=text("status = 'queued'"),
+    postgresql_where=text("status = 'queued'"),
+)
+Index(
+    "ix_llm_requests_due",
+    _c.due_at,
+    sqlite_where=text("status = 'waiting'"),
+    postgresql_where=text("status = 'waiting'"),
+)
+Index(
+    "ix_llm_requests_running",
+    _c.backend_id,
+    _c.lease_until,
+    sqlite_where=text("status = 'running'"),
+    postgresql_where=text("status = 'running'"),
+)
+Index(
+    "ix_llm_requests_held",
+    _c.id,
+    sqlite_where=text("status = 'held'"),
+    postgresql_where=text("status = 'held'"),
+)
+Index(
+    "ix_llm_requests_failed",
+    _c.id,
+    sqlite_where=text("status = 'failed'"),
+    postgresql_where=text("status = 'failed'"),
+)
+# A double click is a no-op: one live request for a post, persona and model, unless "another answer" is asked for.
+Index(
+    "uq_llm_requests_live",
+    _c.kind,
+    _c.post_id,
+    func.coalesce(_c.persona_id, 0),
+    func.coalesce(_c.model_id, 0),
+    _c.answer_number,
+    unique=True,
+    sqlite_where=text("status IN ('queued', 'waiting', 'held', 'running') AND post_id IS NOT NULL"),
+    postgresql_where=text("status IN ('queued', 'waiting', 'held', 'running') AND post_id IS NOT NULL"),
+)
+# What a topic shows at its place in the thread: everything that did not become a reply.
+Index(
+    "ix_llm_requests_topic_unanswered",
+    _c.topic_id,
+    _c.id,
+    sqlite_where=text("status != 'succeeded'"),
+    postgresql_where=text("status != 'succeeded'"),
+)
+Index("ix_llm_requests_topic", _c.topic_id, _c.id)
+Index("ix_llm_requests_post", _c.post_id, _c.id)
+Index("ix_llm_requests_status", _c.status, _c.id)
+
+llm_chunks = Table(
+    "llm_chunks",
+    metadata,
+    Column("llm_request_id", Id, ForeignKey("llm_requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("thinking", Text, nullable=False, server_default=""),
+)
+
+llm_prompts = Table(
+    "llm_prompts",
+    metadata,
+    Column("llm_request_id", Id, ForeignKey("llm_requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("layout", Text, nullable=False),
+    Column("messages", Json, nullable=False),
+    Column("breakdown", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+backend_states = Table(
+    "backend_states",
+    metadata,
+    Column("backend_id", Id, ForeignKey("backends.id", ondelete="CASCADE"), primary_key=True),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("open_until", UtcDateTime, nullable=True),
+    Column("last_error", Text, nullable=True),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+
+#: A number that grows with every change of the queue: ``scope`` is a topic's id, or 0 for the whole queue.
+queue_versions = Table(
+    "queue_versions",
+    metadata,
+    Column("scope", Id, primary_key=True, autoincrement=False),
+    Column("version", Id, nullable=False),
+)

@@ -1,0 +1,219 @@
+"""The workers of one process: threads that claim and run LLM requests, and one that keeps their leases alive.
+
+It imports nothing above the queue: the kinds of job and the plan (backends and windows) are handed in.
+"""
+
+import random
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from forllm_server import clock, log
+from forllm_server.backends.faults import BackendError
+from forllm_server.db import Database
+from forllm_server.errors import ForllmError, Unavailable
+from forllm_server.queue import backend_state_store, claiming, outcomes
+from forllm_server.queue.claiming import ClaimableBackend
+from forllm_server.queue.dispatch import LastServed
+from forllm_server.queue.identity import worker_identity
+from forllm_server.queue.job import Hopeless, Interrupted, Interruption, Job
+from forllm_server.queue.keeper import Keeper
+from forllm_server.queue.model import Cause, LlmRequest
+from forllm_server.queue.retry import Fault, breaker_seconds, decide
+from forllm_server.queue.wakeup import Wakeup
+
+#: How long an idle thread sleeps when nothing wakes it. The keeper looks for work more often and wakes all.
+IDLE_SECONDS = 30.0
+#: The hours and backends are read again after this long.
+PLAN_SECONDS = 1.0
+
+
+class Kind(Protocol):
+    """What an LLM request asks for. ``run`` performs it and ends it by ``job.succeed`` or an error."""
+
+    def run(self, job: Job) -> None: ...
+
+
+class Plan(Protocol):
+    """What may run when: made from backends and windows by whoever knows them."""
+
+    def backends(self, connection: Connection, now: datetime) -> Sequence[ClaimableBackend]: ...
+
+    def interruption(self, connection: Connection, now: datetime, request: LlmRequest) -> Interruption | None: ...
+
+
+class WorkerPool:
+    """``start()`` it, and ``stop()`` it: running generations are checkpointed and released."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        kinds: Mapping[str, Kind],
+        plan: Plan,
+        threads: int,
+        wakeup: Wakeup,
+    ) -> None:
+        self.database = database
+        self.kinds = kinds
+        self.plan = plan
+        self.wakeup = wakeup
+        self.identity = worker_identity()
+        self._stopping = threading.Event()
+        self._jobs: dict[int, Job] = {}
+        self._guard = threading.Lock()
+        self._last_served: dict[int, LastServed] = {}
+        self._planned: tuple[float, Sequence[ClaimableBackend]] = (float("-inf"), ())
+        self._threads = [
+            threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True) for number in range(threads)
+        ]
+        self._keeper = Keeper(self)
+
+    def start(self) -> None:
+        """Take back what a dead process of this host left, then begin."""
+        self._keeper.rescue_orphans()
+        self._keeper.start()
+        for thread in self._threads:
+            thread.start()
+        log.event("worker.started", worker=self.identity, threads=len(self._threads))
+
+    def stop(self, timeout_seconds: float = 4.0) -> bool:
+        """Release what runs and end. Returns whether all threads ended in time."""
+        self._stopping.set()
+        self.wakeup.notify()
+        for job in self.running_jobs():
+            job.interrupt(Interruption.STOPPING)
+        deadline = clock.monotonic() + timeout_seconds
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(deadline - clock.monotonic(), 0.0))
+        self._keeper.stop(max(deadline - clock.monotonic(), 0.2))
+        is_clean = not any(thread.is_alive() for thread in self._threads)
+        log.event("worker.stopped", worker=self.identity, is_clean=is_clean)
+        return is_clean
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def running_jobs(self) -> list[Job]:
+        with self._guard:
+            return list(self._jobs.values())
+
+    def run_next(self) -> bool:
+        """Claim and run one request in this thread. False when there is nothing to run now."""
+        request = self._claim()
+        if request is None:
+            return False
+        job = Job(self.database, request)
+        with self._guard:
+            self._jobs[request.id] = job
+        if self.is_stopping:
+            job.interrupt(Interruption.STOPPING)
+        try:
+            self._attempt(job)
+        finally:
+            with self._guard:
+                self._jobs.pop(request.id, None)
+        return True
+
+    def _work(self) -> None:
+        while not self.is_stopping:
+            seen = self.wakeup.calls()
+            try:
+                has_run = self.run_next()
+            except (ForllmError, SQLAlchemyError) as error:
+                log.event("worker.database_unavailable", level=log.WARNING, worker=self.identity, detail=str(error))
+                has_run = False
+                self._stopping.wait(1.0)
+            if not has_run and not self.is_stopping:
+                self.wakeup.wait(seen, IDLE_SECONDS)
+
+    def _claim(self) -> LlmRequest | None:
+        now = clock.now()
+        backends = self._claimable(now)
+        if not backends:
+            return None
+        with self.database.transaction() as connection:
+            request = claiming.claim(
+                connection, backends=backends, last_served=self._last_served, worker=self.identity, now=now
+            )
+        if request is not None and request.backend_id is not None:
+            self._last_served[request.backend_id] = LastServed(
+                request.model_id, request.persona_version_id, request.topic_id
+            )
+        return request
+
+    def _claimable(self, now: datetime) -> Sequence[ClaimableBackend]:
+        read_at, backends = self._planned
+        if clock.monotonic() - read_at >= PLAN_SECONDS:
+            with self.database.read() as connection:
+                backends = self.plan.backends(connection, now)
+            self._planned = (clock.monotonic(), backends)
+        return backends
+
+    def forget_plan(self) -> None:
+        """Have the hours and backends read again at the next claim."""
+        self._planned = (float("-inf"), ())
+
+    def _attempt(self, job: Job) -> None:
+        """The boundary of an attempt: whatever goes wrong inside becomes a visible state, never a lost request."""
+        try:
+            job.raise_if_interrupted()
+            self.kinds[job.request.kind].run(job)
+            if not job.is_settled:
+                raise RuntimeError(f"a job of kind {job.request.kind!r} ended without an answer or an error")
+            outcomes.log_success(job)
+        except Interrupted:
+            self._end_interrupted(job)
+        except BackendError as error:
+            self._end_faulty(job, self._fault_of(job, error))
+        except Hopeless as error:
+            self._end_faulty(job, Fault(error.cause, error.message, is_permanent=True))
+        except Unavailable as error:
+            self._end_faulty(job, Fault(Cause.RETRY, error.message, is_blameless=True))
+        except Exception as error:  # noqa: BLE001 - the worker's attempt boundary: nothing may end a worker
+            log.event("llm_request.stumbled", level=log.ERROR, **job.request.log_context())
+            detail = f"FORLLM itself stumbled over this ({type(error).__name__}). Its log tells where."
+            self._end_faulty(job, Fault(Cause.INTERNAL, detail))
+
+    def _fault_of(self, job: Job, error: BackendError) -> Fault:
+        failures = 0
+        if error.is_backend_down and job.request.backend_id is not None and job.interruption is None:
+            failures = self._count_failure(job.request.backend_id, error.message)
+        return outcomes.fault_of(error, failures)
+
+    def _count_failure(self, backend_id: int, error: str) -> int:
+        now = clock.now()
+        with self.database.transaction() as connection:
+            failures = backend_state_store.insert_failure(connection, backend_id, error=error, now=now)
+            pause_seconds = breaker_seconds(failures, random.random())
+            if pause_seconds is not None:
+                open_until = outcomes.later(now, pause_seconds)
+                backend_state_store.update_open_until(connection, backend_id, open_until=open_until)
+        return failures
+
+    def _end_faulty(self, job: Job, fault: Fault) -> None:
+        if job.interruption is not None:
+            self._end_interrupted(job)
+            return
+        decision = decide(
+            fault,
+            attempts=job.request.attempts,
+            max_attempts=job.request.max_attempts,
+            now=clock.now(),
+            dice=random.random(),
+        )
+        outcomes.settle(job, decision)
+
+    def _end_interrupted(self, job: Job) -> None:
+        why = job.interruption or Interruption.STOPPING
+        if why is Interruption.LEASE_LOST:
+            log.event("llm_request.lease_lost", level=log.WARNING, **job.request.log_context())
+            return
+        decision = outcomes.decision_of(why, job.request)
+        outcomes.settle(job, decision, keeps_partial=why is not Interruption.WINDOW_STOPPED)

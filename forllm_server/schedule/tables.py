@@ -1,0 +1,43 @@
+"""When models may work: the windows of the week and the dates that differ from it."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Integer, Table, Text
+
+from forllm_server.db.types import Id, Json, UtcDateTime, metadata
+
+schedule_windows = Table(
+    "schedule_windows",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    # null: for every backend without windows of its own
+    Column("backend_id", Id, ForeignKey("backends.id"), nullable=True),
+    # list of "mon" … "sun"
+    Column("days", Json, nullable=False),
+    Column("start_minute", Integer, nullable=False),
+    # smaller than the start: on the next day; equal to it: the whole day
+    Column("end_minute", Integer, nullable=False),
+    # null: the forum's
+    Column("timezone", Text, nullable=True),
+    Column("closing", Text, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint("start_minute BETWEEN 0 AND 1439", name="start_minute"),
+    CheckConstraint("end_minute BETWEEN 1 AND 1440", name="end_minute"),
+)
+
+schedule_exceptions = Table(
+    "schedule_exceptions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    # null: for all backends
+    Column("backend_id", Id, ForeignKey("backends.id"), nullable=True),
+    # 2026-12-24
+    Column("date", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    # both null: the whole date
+    Column("start_minute", Integer, nullable=True),
+    Column("end_minute", Integer, nullable=True),
+    Column("note", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""What every face needs from the web and no noun knows: guard, sessions, headers, fragments, forms, cursors, errors."""

@@ -1,0 +1,106 @@
+"""Models: what is learned of them, and from whom."""
+
+import pytest
+
+from forllm_server.catalog import model_store
+from forllm_server.catalog.contexts import effective_context_tokens, merged_context, set_context_tokens
+from forllm_server.catalog.editing import disable_backend
+from forllm_server.catalog.model import BackendKind, ContextSource
+from forllm_server.db import Database
+from forllm_server.errors import Invalid, NotFound
+from tests.catalog.world import add, add_model
+
+KNOWN, TOLD, GUESSED = ContextSource.KNOWN, ContextSource.TOLD, ContextSource.GUESSED
+
+
+@pytest.mark.parametrize(
+    ("before", "found", "after"),
+    [
+        ((None, GUESSED), (8192, KNOWN), (8192, KNOWN)),
+        ((4096, KNOWN), (8192, KNOWN), (8192, KNOWN)),
+        ((8192, KNOWN), (None, GUESSED), (8192, KNOWN)),
+        ((4096, TOLD), (None, GUESSED), (4096, TOLD)),
+        ((4096, TOLD), (2048, GUESSED), (4096, TOLD)),
+        ((4096, TOLD), (2048, TOLD), (4096, TOLD)),
+        ((4096, TOLD), (2048, KNOWN), (2048, KNOWN)),
+        ((4096, TOLD), (131_072, KNOWN), (4096, TOLD)),
+        ((None, GUESSED), (2048, TOLD), (2048, TOLD)),
+        ((2048, GUESSED), (4096, GUESSED), (4096, GUESSED)),
+        ((None, GUESSED), (None, GUESSED), (None, GUESSED)),
+    ],
+)
+def test_the_servers_word_wins_but_a_person_may_want_less(
+    before: tuple[int | None, ContextSource],
+    found: tuple[int | None, ContextSource],
+    after: tuple[int | None, ContextSource],
+) -> None:
+    assert merged_context(before, found) == after
+
+
+def test_a_person_tells_a_context_size_and_takes_it_back(database: Database) -> None:
+    with database.transaction() as connection:
+        backend = add(connection)
+        model = add_model(connection, backend.id, "llama3")
+        assert effective_context_tokens(model, default_context_tokens=4096) == 4096
+        told = set_context_tokens(connection, model.id, 16_384)
+        assert (told.context_tokens, told.context_source) == (16_384, TOLD)
+        assert effective_context_tokens(told, default_context_tokens=4096) == 16_384
+        back = set_context_tokens(connection, model.id, None)
+        assert (back.context_tokens, back.context_source) == (None, GUESSED)
+
+
+def test_a_context_size_that_will_not_do_is_refused(sqlite_database: Database) -> None:
+    with sqlite_database.transaction() as connection:
+        backend = add(connection)
+        known = add_model(connection, backend.id, "llama3", context_tokens=8192, context_source="known")
+        for tokens in (0, 255, 2**40, 8193):
+            with pytest.raises(Invalid) as refused:
+                set_context_tokens(connection, known.id, tokens)
+            assert refused.value.field == "context_tokens"
+        assert set_context_tokens(connection, known.id, 4096).context_source is TOLD
+        with pytest.raises(NotFound):
+            set_context_tokens(connection, 999_999, 4096)
+
+
+def test_characters_per_token_are_learned_and_absurd_ones_are_not(database: Database) -> None:
+    with database.transaction() as connection:
+        model = add_model(connection, add(connection).id, "llama3")
+        learned = []
+        for ratio in (4.0, 3.0, 0.0, 500.0, 3.0):
+            model_store.update_characters_per_token(connection, model.id, ratio)
+            learned.append(model_store.get_model(connection, model.id).characters_per_token)
+        assert learned == pytest.approx([4.0, 3.8, 3.8, 3.8, 3.64])
+
+
+def test_a_list_tells_each_models_backend_and_whether_it_may_be_asked(database: Database) -> None:
+    with database.transaction() as connection:
+        here, off = add(connection, name="Here"), add(connection, name="Off", kind="llama_cpp")
+        add_model(connection, here.id, "b")
+        add_model(connection, here.id, "a", is_available=False)
+        add_model(connection, off.id, "c")
+        disable_backend(connection, off.id)
+        listed = model_store.list_models(connection)
+        assert [(item.backend_name, item.model.name, item.may_be_asked) for item in listed] == [
+            ("Here", "a", False),
+            ("Here", "b", True),
+            ("Off", "c", False),
+        ]
+        assert listed[2].backend_kind is BackendKind.LLAMA_CPP
+        available = model_store.list_models(connection, is_available=True)
+        assert [item.model.name for item in available] == ["b"]
+        missing = model_store.list_models(connection, is_available=False)
+        assert [item.model.name for item in missing] == ["a", "c"]
+        assert model_store.count_models(connection, here.id) == 1
+
+
+def test_a_model_is_found_by_name_or_not(database: Database) -> None:
+    with database.transaction() as connection:
+        backend = add(connection)
+        model = add_model(connection, backend.id, "llama3")
+        assert model_store.find_model_by_name(connection, backend.id, "llama3") == model
+        assert model_store.find_model_by_name(connection, backend.id, "LLAMA3") is None
+        assert model_store.find_model(connection, 999_999) is None
+        with pytest.raises(NotFound):
+            model_store.get_model(connection, 999_999)
+        with pytest.raises(NotFound):
+            model_store.update_model(connection, 999_999, {"label": "x"})

