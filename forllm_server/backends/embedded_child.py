@@ -33,7 +33,8 @@ def main() -> int:
 
 
 def start_server(settings: dict[str, Any]) -> Any:
-    """Load the model and listen. `settings`: gguf_path, api_key, context_tokens, threads, batch_threads, cache_mib."""
+    """Load the model and listen. `settings`: gguf_path, api_key, context_tokens, threads, batch_threads,
+    batch_tokens, cache_mib."""
     # The one optional driver of this file: without it the message is the parent's.
     from xllamacpp import CommonParams, Server  # noqa: PLC0415
 
@@ -47,6 +48,8 @@ def start_server(settings: dict[str, Any]) -> Any:
     params.n_ctx = settings["context_tokens"]
     params.cpuparams.n_threads = settings["threads"]
     params.cpuparams_batch.n_threads = settings["batch_threads"]
+    # A cancel is noticed between batches: small ones let go of a long prompt within seconds on slow machines too.
+    params.n_batch = params.n_ubatch = settings["batch_tokens"]
     params.cache_ram_mib = settings["cache_mib"]
     # Fitting would shrink the context silently; the budget relies on the size it asked for.
     params.fit_params = False
@@ -58,7 +61,8 @@ def start_server(settings: dict[str, Any]) -> Any:
 
 
 def _stop_with_parent() -> None:
-    while sys.stdin.buffer.read(4096):
+    # By descriptor: a thread that waits inside sys.stdin would hold up the interpreter's own end.
+    while os.read(0, 4096):
         continue
     os._exit(0)
 

@@ -41,6 +41,7 @@ class EngineSettings:
     context_tokens: int
     threads: int
     batch_threads: int
+    batch_tokens: int = 256
     cache_mib: int = 256
     start_seconds: float = 120.0
 
@@ -125,14 +126,14 @@ class Engine:
         with self._lock:
             self._quick_crashes = 0
 
-    def note_crash(self) -> EngineCrashed | None:
+    def note_crash(self, patience_seconds: float = 0.5) -> EngineCrashed | None:
         """The error of a process that ended by itself, once; None while it runs or when it was stopped."""
         with self._lock:
             process = self._process
             if process is None:
                 return None
             try:
-                status = process.wait(timeout=0.5)
+                status = process.wait(timeout=patience_seconds)
             except subprocess.TimeoutExpired:
                 return None
             self._forget(process)
@@ -210,7 +211,7 @@ class Engine:
     def _failed_start(self, process: subprocess.Popen[str], said: str | None) -> EngineCrashed:
         if said:
             self._log.append(said)
-        error = self.note_crash()
+        error = self.note_crash(_STOP_SECONDS)
         if error is not None:
             return error
         self.stop()
@@ -226,6 +227,7 @@ class Engine:
             "context_tokens": settings.context_tokens,
             "threads": settings.threads,
             "batch_threads": settings.batch_threads,
+            "batch_tokens": settings.batch_tokens,
             "cache_mib": settings.cache_mib,
         }
 

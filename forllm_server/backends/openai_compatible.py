@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from forllm_server.backends import refusals
@@ -19,7 +20,7 @@ from forllm_server.backends.base import (
     PromptProgress,
     Usage,
 )
-from forllm_server.backends.faults import BackendError, EmptyAnswer, Refused, Unreadable
+from forllm_server.backends.faults import AnswerTooLarge, BackendError, EmptyAnswer, Refused, Unreadable
 from forllm_server.backends.lines import EventParser
 from forllm_server.backends.streaming import (
     Piece,
@@ -120,11 +121,11 @@ class OpenAiCompatible(Backend):
         events = EventParser(limits.line_bytes)
         lines = iterate_lines(exchange)
         if exchange.content_type in ("application/json", "text/html"):
-            yield read_answer("\n".join(lines), exchange.api_key)
+            yield read_answer(_collect(lines, limits.json_bytes), exchange.api_key)
             return
         for line in lines:
             if events.is_fresh and line.strip() and not _EVENT_LINE.match(line):
-                yield read_answer("\n".join([line, *lines]), exchange.api_key)
+                yield read_answer(_collect(chain((line,), lines), limits.json_bytes), exchange.api_key)
                 return
             for data in events.feed(line):
                 if data:
@@ -237,6 +238,17 @@ def read_answer(text: str, secret: str | None = None) -> Piece:
         calls_tool=bool(message.get("tool_calls")),
         is_last=True,
     )
+
+
+def _collect(lines: Iterator[str], max_characters: int) -> str:
+    collected: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line) + 1
+        if size > max_characters:
+            raise AnswerTooLarge()
+        collected.append(line)
+    return "\n".join(collected)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -25,7 +25,7 @@ from forllm_server.backends.thinking import CharacterMender, ThinkingSplitter
 from forllm_server.backends.transport import Exchange
 
 #: what may still follow the finish reason (the usage) has so many seconds
-_AFTERMATH_SECONDS = 5.0
+_AFTERMATH_SECONDS = 2.0
 _CHARACTERS_PER_TOKEN = 4
 _LENGTH_REASONS = frozenset({"length", "max_tokens", "limit"})
 _CUT_REASONS = frozenset({"error", "abort", "cancelled"})
@@ -99,7 +99,8 @@ class StreamedGeneration(Generation):
             self._asked_at = clock.monotonic()
             self._open_stream(self._exchange)
             yield from self._answer()
-            self._exchange.check()
+            if self.is_cancelled:
+                raise Cancelled()
             self._settle()
             if self._on_success is not None:
                 self._on_success()

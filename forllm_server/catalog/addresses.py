@@ -1,6 +1,7 @@
 """Where a backend is: checking and normalising the address that a person typed. Pure."""
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from forllm_server.catalog.model import BackendKind
@@ -14,6 +15,7 @@ _KNOWN_ENDINGS = {
     BackendKind.LLAMA_CPP: ("/v1",),
     BackendKind.OPENAI_COMPATIBLE: ("/chat/completions", "/models"),
 }
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -72,7 +74,7 @@ def _refuse_extras(parts: SplitResult) -> None:
         raise _invalid("Leave the user name and password out of the address and use the API key's field.")
     if parts.query or parts.fragment:
         raise _invalid("Leave out what follows ? or # in the address.")
-    if "\\" in parts.netloc + parts.path or "/../" in f"{parts.path}/":
+    if not parts.path.isascii() or "\\" in parts.path or "/../" in f"{parts.path}/":
         raise _invalid("That is not an address: its path cannot be read.")
 
 
@@ -83,13 +85,16 @@ def _without_endings(kind: BackendKind, path: str) -> str:
 
 
 def _host(parts: SplitResult) -> str:
-    host = (parts.hostname or "").rstrip(".")
-    if ":" in host:
-        return f"[{host}]"
+    host = parts.hostname or ""
     try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError as error:
+        if ":" in host:
+            return f"[{ipaddress.IPv6Address(host)}]"
+        plain = host.encode("idna").decode("ascii").lower().rstrip(".")
+    except ValueError as error:
         raise _invalid("That is not an address: its host name cannot be read.") from error
+    if not _HOST.fullmatch(plain):
+        raise _invalid("That is not an address: its host name cannot be read.")
+    return plain
 
 
 def _port(scheme: str, port: int | None) -> str:

@@ -22,7 +22,7 @@ USUAL_PORTS = (11434, 8080, 1234, 8000, 5000)
 
 _CONNECT_SECONDS = 0.5
 #: A server that is there but busy loading a model answers its small routes within this.
-_ANSWER_SECONDS = 1.5
+_ANSWER_SECONDS = 1.0
 _MOST_BYTES = 256 * 1024
 
 

@@ -45,13 +45,40 @@ def _is_keep_alive(value: Any) -> bool:
     return is_whole(value)
 
 
+def _is_count(value: Any) -> bool:
+    return is_whole(value) and 1 <= value <= 1_000_000
+
+
+_CONTEXT_DEMAND = "must be a whole number from {:,} to {:,}".format(*CONTEXT_TOKENS_RANGE)
+
 OPTIONS: tuple[Option, ...] = (
     Option(
-        "default_context_tokens",
-        frozenset(BackendKind),
-        "The context size of this backend's models where the server does not report one, in tokens.",
-        "must be a whole number from {:,} to {:,}".format(*CONTEXT_TOKENS_RANGE),
+        "context_tokens",
+        frozenset({BackendKind.LLAMA_CPP, BackendKind.OPENAI_COMPATIBLE, BackendKind.EMBEDDED}),
+        "The models' context size in tokens, where the server does not report it; for the embedded one what it loads.",
+        _CONTEXT_DEMAND,
         _is_context,
+    ),
+    Option(
+        "default_context_tokens",
+        frozenset({BackendKind.OLLAMA}),
+        "The context size in tokens that Ollama is asked to load a model with.",
+        _CONTEXT_DEMAND,
+        _is_context,
+    ),
+    Option(
+        "keep_alive",
+        frozenset({BackendKind.OLLAMA}),
+        "How long Ollama keeps a model in memory after a reply: 10m, 24h, 0 or -1 (for ever).",
+        "must be a time such as 10m, or a number of seconds",
+        _is_keep_alive,
+    ),
+    Option(
+        "max_tokens_field",
+        frozenset({BackendKind.OPENAI_COMPATIBLE}),
+        "What the server calls the longest reply: max_tokens (usual) or max_completion_tokens.",
+        "must be max_tokens or max_completion_tokens",
+        lambda value: value in ("max_tokens", "max_completion_tokens"),
     ),
     Option(
         "gguf_path",
@@ -61,11 +88,18 @@ OPTIONS: tuple[Option, ...] = (
         _is_gguf,
     ),
     Option(
-        "keep_alive",
-        frozenset({BackendKind.OLLAMA}),
-        "How long Ollama keeps a model in memory after a reply: 10m, 24h, 0 or -1 (for ever).",
-        "must be a time such as 10m, or a number of seconds",
-        _is_keep_alive,
+        "threads",
+        frozenset({BackendKind.EMBEDDED}),
+        "Processor threads for generating; by default one fewer than there are cores.",
+        "must be a whole number from 1",
+        _is_count,
+    ),
+    Option(
+        "idle_seconds",
+        frozenset({BackendKind.EMBEDDED}),
+        "After how many idle seconds the embedded model leaves the memory.",
+        "must be a whole number from 1",
+        _is_count,
     ),
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from forllm_server.backends.base import ModelFound, Probe
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.connecting import connect
-from forllm_server.catalog.contexts import merged_context
+from forllm_server.catalog.contexts import TOLD, Context, largest_context_tokens, merged_context
 from forllm_server.catalog.model import BackendRecord, ContextSource, Model
 from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.db import Database
@@ -75,15 +75,18 @@ def store_probe(connection: Connection, record: BackendRecord, found: Probe, now
 def _store_model(
     connection: Connection, record: BackendRecord, before: Model | None, found: ModelFound, now: datetime
 ) -> None:
+    details = dict(found.details)
     held = (None, ContextSource.GUESSED) if before is None else (before.context_tokens, before.context_source)
-    context_tokens, context_source = merged_context(held, _context(record, found))
+    told = None if before is None else before.details.get(TOLD)
+    most = largest_context_tokens(record.kind, _context(found), details)
+    context_tokens, context_source = merged_context(held, _context(found), told=told, most=most)
     values: dict[str, Any] = {
         "label": found.label or found.name,
         "context_tokens": context_tokens,
         "context_source": context_source.value,
         "size_bytes": found.size_bytes,
         "digest": found.digest,
-        "details": dict(found.details),
+        "details": details if told is None else details | {TOLD: told},
         "is_available": True,
         "last_seen_at": now,
     }
@@ -94,11 +97,10 @@ def _store_model(
         model_store.update_model(connection, before.id, values)
 
 
-def _context(record: BackendRecord, found: ModelFound) -> tuple[int | None, ContextSource]:
-    if found.context_tokens is not None and found.context_tokens > 0:
-        return min(found.context_tokens, 2**31 - 1), ContextSource(found.context_source)
-    told = record.options.get("default_context_tokens")
-    return (told, ContextSource.TOLD) if told else (None, ContextSource.GUESSED)
+def _context(found: ModelFound) -> Context:
+    if found.context_tokens is None or found.context_tokens <= 0:
+        return None, ContextSource.GUESSED
+    return min(found.context_tokens, 2**31 - 1), ContextSource(found.context_source)
 
 
 def _cleaned(found: ModelFound) -> ModelFound:

@@ -31,6 +31,8 @@ class Installation:
 @contextmanager
 def opened(config: Config) -> Iterator[Installation]:
     """Open the data, made and migrated where needed, and hold it while the block runs."""
+    # What FORLLM writes is its owner's alone, whatever the mode of a folder that was there before.
+    os.umask(0o077)
     make_data_dir(config.data_dir)
     key = secret_key(config.data_dir)
     database = Database(config.effective_database_url)

@@ -113,13 +113,13 @@ def placed_posts(posts: Iterable[OriginalPost]) -> Iterator[PlacedPost]:
 
 def _import_root(connection: Connection, topic: OriginalTopic, root: OriginalPost, ledger: Ledger) -> int | None:
     """The id here of the topic's first post, or None when the topic cannot be taken."""
+    subforum_id = ledger.find("subforum", topic.subforum_id)
     if ledger.is_known("topic", topic.id):
         return ledger.find("root", topic.id)
+    if subforum_id is None:
+        ledger.left_out["topic: its subforum is missing."] += 1
+        return None
     with ledger.item(connection, "topic"):
-        subforum_id = ledger.find("subforum", topic.subforum_id)
-        if subforum_id is None:
-            ledger.left_out["topic: its subforum is missing."] += 1
-            return None
         first, *more = fitted_texts(text_of(root))
         opened, post = open_topic(
             connection,
@@ -133,8 +133,7 @@ def _import_root(connection: Connection, topic: OriginalTopic, root: OriginalPos
         ledger.add(connection, "topic", topic.id, opened.id)
         ledger.add(connection, "root", topic.id, post.id, is_new=False)
         ledger.add(connection, "post", root.id, post.id)
-        return post.id
-    return None
+    return ledger.find("root", topic.id)
 
 
 def _import_replies(

@@ -222,7 +222,7 @@ def _follow(job: Job, generation: Generation) -> None:
     try:
         for chunk in generation:
             if chunk.text or chunk.thinking:
-                job.write(chunk.text, chunk.thinking)
+                job.write(storable(chunk.text), storable(chunk.thinking))
     except BackendError:
         if job.interruption is not None:
             raise Interrupted() from None
@@ -230,17 +230,22 @@ def _follow(job: Job, generation: Generation) -> None:
     job.raise_if_interrupted()
 
 
+def storable(text: str) -> str:
+    """A model may send NUL, which no database column of text holds; it is shown as the character for "unreadable"."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
 def _answer(request: LlmRequest, subject: _Subject, generation: Generation, usage: Mapping[str, Any]) -> Answer:
     return Answer(
         llm_request_id=request.id,
         owner_id=request.owner_id,
         parent_id=request.post_id or 0,
-        content=generation.text,
+        content=storable(generation.text),
         persona_version_id=subject.question.version.id,
         persona_name=subject.question.version.name,
         model_name=subject.model.name,
         parameters=request.parameters,
-        thinking=generation.thinking or None,
+        thinking=storable(generation.thinking) or None,
         finish_reason=generation.finish_reason,
         usage=usage,
         question_version=subject.question.question_version,

@@ -1,0 +1,1 @@
+"""Markdown, names and differences of texts: pure tools that know no forum word."""

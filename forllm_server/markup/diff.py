@@ -16,7 +16,8 @@ WORD_BUDGET = 1_000_000
 #: Below this likeness two passages have nothing to do with each other, and matching "the" and "a" only confuses.
 MIN_LIKENESS = 0.3
 
-_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+# A word takes the spaces after it along: as pieces of their own they would be too frequent to match.
+_WORDS = re.compile(r"\w+[ \t]*|\s+|[^\w\s][ \t]*")
 
 
 class Change(StrEnum):
@@ -88,8 +89,13 @@ def _common_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
 
 
 def _replaced(old: Sequence[str], new: Sequence[str]) -> Iterator[DiffPart]:
-    yield DiffPart(Change.REMOVED, "".join(old))
-    yield DiffPart(Change.ADDED, "".join(new))
+    removed, added = "".join(old), "".join(new)
+    # The space after a changed word has not changed.
+    spaces = removed[len(removed.rstrip()) :], added[len(added.rstrip()) :]
+    space = spaces[0] if spaces[0] == spaces[1] else ""
+    yield DiffPart(Change.REMOVED, removed.removesuffix(space))
+    yield DiffPart(Change.ADDED, added.removesuffix(space))
+    yield DiffPart(Change.SAME, space)
 
 
 def _merged(parts: Iterator[DiffPart]) -> Iterator[DiffPart]:

@@ -36,10 +36,12 @@ def excerpt(source: str, *, max_chars: int) -> str:
     text = _LONE_SURROGATE.sub("\ufffd", source[:looked_at])
     for mark in _LINE_MARKS:
         text = mark.sub(" ", text)
+    # As entities they are no marks until all marks are gone.
+    text = _ESCAPE.sub(lambda escape: f"&#{ord(escape.group(1))};", text)
     # Twice, because a link may hold an image.
     text = _LINK.sub(r"\1", _LINK.sub(r"\1", text))
     text = _AUTOLINK.sub(r"\1", _FOOTNOTE.sub("", text))
-    text = _ESCAPE.sub(r"\1", _PIPE.sub(" ", _EMPHASIS.sub("", text)))
+    text = _PIPE.sub(" ", _EMPHASIS.sub("", text))
     plain = " ".join(unescape(text).split())
     return _cut(plain, max_chars, is_more=len(source) > looked_at)
 

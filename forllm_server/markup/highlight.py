@@ -24,7 +24,7 @@ from forllm_server.markup.faults import PARSER_FAULTS
 MAX_BLOCK_CHARS = 16 * 1024
 BLOCK_SECONDS = 0.5
 #: All blocks of one text together; what comes after is plain.
-TEXT_SECONDS = 0.6
+TEXT_SECONDS = 0.5
 
 #: Lexer → the words after a fence that ask for it. At most 40 lexers.
 _WORDS = {

@@ -12,7 +12,7 @@ from forllm_server.markup.faults import Unrenderable
 from forllm_server.markup.render_child import read_message, write_message
 
 #: A job's budget. Waiting for a child to start is not counted.
-JOB_SECONDS = 1.6
+JOB_SECONDS = 1.5
 START_SECONDS = 30.0
 
 

@@ -5,7 +5,6 @@ kind of server knows (top_k, min_p, mirostat …).
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,7 +46,7 @@ def _number(minimum: float, maximum: float) -> Callable[[str, Any], float | None
     def check(name: str, value: Any) -> float | None:
         if value is None:
             return None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not minimum <= value <= maximum:
             raise Invalid(f"{name} must be a number from {minimum:g} to {maximum:g}.", field=name)
         return float(value)
@@ -91,7 +90,9 @@ def _extra(name: str, value: Any) -> dict[str, Any] | None:
     # json.dumps spells NUL as an escape, which PostgreSQL refuses inside JSON.
     if "\\u0000" in encoded or _is_unstorable(encoded):
         raise Invalid(f"{name} must not hold NUL characters or halves of characters.", field=name)
-    return dict(value)
+    # As it will be read back: keys are texts, tuples are lists.
+    extra: dict[str, Any] = json.loads(encoded)
+    return extra
 
 
 def _is_unstorable(text: str) -> bool:

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from forllm_server.queue import backend_state_store, lease_store
+from forllm_server.queue import lease_store
 from forllm_server.queue.dispatch import LastServed, choose
 from forllm_server.queue.identity import is_gone
-from forllm_server.queue.model import BackendState, Cause, LlmRequest, Status
+from forllm_server.queue.lease_store import Queued
+from forllm_server.queue.model import Cause, LlmRequest, Status
 from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, decide
 
 #: How long a worker's hold lasts without a sign of life.
@@ -26,6 +27,14 @@ class ClaimableBackend:
     is_window_open: bool
 
 
+@dataclass(frozen=True)
+class Claimed:
+    """A request with its lease; ``failures``: how often in a row its backend had failed before."""
+
+    request: LlmRequest
+    failures: int
+
+
 def claim(
     connection: Connection,
     *,
@@ -33,34 +42,32 @@ def claim(
     last_served: Mapping[int, LastServed],
     worker: str,
     now: datetime,
-) -> LlmRequest | None:
+) -> Claimed | None:
     """Take the next request of the first backend that has room and work. The caller's transaction makes it so.
 
     Outside its window a backend runs only the live lane ("run now").
     """
-    states = backend_state_store.list_backend_states(connection)
     for backend in backends:
-        if not _has_room(connection, backend, states.get(backend.id), now):
+        queued = lease_store.find_queued(connection, backend.id, only_live=not backend.is_window_open)
+        if queued is None or not _has_room(backend, queued, now):
             continue
-        candidates = lease_store.list_candidates(connection, backend.id, only_live=not backend.is_window_open)
-        chosen = choose(candidates, last_served.get(backend.id), now)
+        chosen = choose(queued.candidates, last_served.get(backend.id), now)
         if chosen is None:
             continue
-        claimed = lease_store.update_to_running(
+        request = lease_store.update_to_running(
             connection, chosen.id, token=secrets.token_hex(8), until=now + LEASE, worker=worker, now=now
         )
-        if claimed is not None:
-            return claimed
+        if request is not None:
+            return Claimed(request, queued.failures)
     return None
 
 
-def _has_room(connection: Connection, backend: ClaimableBackend, state: BackendState | None, now: datetime) -> bool:
-    if state is not None and state.open_until is not None and state.open_until > now:
+def _has_room(backend: ClaimableBackend, queued: Queued, now: datetime) -> bool:
+    if queued.open_until is not None and queued.open_until > now:
         return False
     # Half open: a backend that has failed is tried with one request before it gets its full share again.
-    is_half_open = state is not None and state.failures >= BREAKER_FAILURES
-    limit = 1 if is_half_open else backend.concurrency
-    return lease_store.count_running(connection, backend.id) < limit
+    limit = 1 if queued.failures >= BREAKER_FAILURES else backend.concurrency
+    return queued.running_count < limit
 
 
 def rescue_expired(connection: Connection, now: datetime, dice: Callable[[], float]) -> list[LlmRequest]:

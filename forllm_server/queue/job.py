@@ -51,12 +51,13 @@ class Hopeless(ForllmError):
 class Job:
     """One run of an LLM request. Its writes are fenced by the lease and go nowhere once that is lost."""
 
-    def __init__(self, database: Database, request: LlmRequest) -> None:
+    def __init__(self, database: Database, request: LlmRequest, *, backend_failures: int = 0) -> None:
         self.database = database
         self.request = request
         self.lease = Lease(request.id, request.lease_token or "", request.run, request.topic_id)
         self.interruption: Interruption | None = None
         self.is_settled = False
+        self._backend_failures = backend_failures
         self.renewed_at = clock.monotonic()
         self.output_tokens = 0
         self._guard = threading.Lock()
@@ -155,6 +156,7 @@ class Job:
                 usage=usage,
                 finish_reason=finish_reason,
                 output_tokens=output_tokens,
+                has_chunks=self._seq > 0 or self.lease.run > 1,
                 now=now,
             )
             if not is_ours:
@@ -162,7 +164,7 @@ class Job:
             reply_post_id = write_reply(connection)
             if reply_post_id is not None:
                 lease_store.update_reply(connection, self.request.id, reply_post_id)
-            if self.request.backend_id is not None:
+            if self._backend_failures and self.request.backend_id is not None:
                 backend_state_store.delete_failures(connection, self.request.backend_id)
         self.is_settled = True
 

@@ -17,7 +17,7 @@ from forllm_server.queue.dispatch import Candidate
 from forllm_server.queue.llm_request_store import COLUMNS, from_row
 from forllm_server.queue.model import Lane, LlmRequest
 from forllm_server.queue.retry import Decision
-from forllm_server.queue.tables import llm_requests
+from forllm_server.queue.tables import backend_states, llm_requests
 from forllm_server.queue.version_store import bump_topic_version, bump_versions
 
 _c = llm_requests.c
@@ -25,19 +25,32 @@ _c = llm_requests.c
 #: How many queued requests of a backend the dispatch order looks at in one claim.
 CANDIDATES = 32
 
+_running = llm_requests.alias("running")
 # The status stands in these statements as a literal: a bound one would keep PostgreSQL from the partial index.
+# One statement tells all that a claim asks of a backend: it runs for every request, and each statement costs.
 _CANDIDATES = (
-    select(_c.id, _c.lane, _c.priority, _c.model_id, _c.persona_version_id, _c.topic_id, _c.created_at)
-    .where(text("status = 'queued'"), _c.backend_id == bindparam("backend_id", type_=Id))
+    select(
+        _c.id,
+        _c.lane,
+        _c.priority,
+        _c.model_id,
+        _c.persona_version_id,
+        _c.topic_id,
+        _c.created_at,
+        select(func.count())
+        .select_from(_running)
+        .where(text("running.status = 'running'"), _running.c.backend_id == bindparam("backend_id", type_=Id))
+        .scalar_subquery()
+        .label("running_count"),
+        backend_states.c.failures,
+        backend_states.c.open_until,
+    )
+    .select_from(llm_requests.outerjoin(backend_states, backend_states.c.backend_id == _c.backend_id))
+    .where(text("llm_requests.status = 'queued'"), _c.backend_id == bindparam("backend_id", type_=Id))
     .order_by(_c.lane, _c.priority.desc(), _c.id)
     .limit(CANDIDATES)
 )
-_LIVE_CANDIDATES = _CANDIDATES.where(text("lane = 'live'"))
-_RUNNING = (
-    select(func.count())
-    .select_from(llm_requests)
-    .where(text("status = 'running'"), _c.backend_id == bindparam("backend_id", type_=Id))
-)
+_LIVE_CANDIDATES = _CANDIDATES.where(text("llm_requests.lane = 'live'"))
 _LOCK_BACKEND = text("SELECT id FROM backends WHERE id = :backend_id FOR UPDATE")
 _CLAIM = (
     update(llm_requests)
@@ -80,23 +93,30 @@ class Lease:
     topic_id: int | None
 
 
-def list_candidates(connection: Connection, backend_id: int, *, only_live: bool) -> list[Candidate]:
-    """The first queued requests of a backend, in the order of lane, priority and age."""
-    rows = connection.execute(_LIVE_CANDIDATES if only_live else _CANDIDATES, {"backend_id": backend_id})
-    return [
-        Candidate(
-            row.id, Lane(row.lane), row.priority, row.model_id, row.persona_version_id, row.topic_id, row.created_at
-        )
-        for row in rows
-    ]
+@dataclass(frozen=True)
+class Queued:
+    """What a claim sees of a backend that has work: the first queued requests, and whether there is room for one."""
+
+    candidates: tuple[Candidate, ...]
+    running_count: int
+    failures: int
+    open_until: datetime | None
 
 
-def count_running(connection: Connection, backend_id: int) -> int:
-    """How many requests of a backend hold leases. Locks the backend's row first where writers are not alone
-    (PostgreSQL), so that the count still holds when the claim is written."""
+def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> Queued | None:
+    """The first queued requests of a backend in the order of lane, priority and age; None when there are none.
+
+    Locks the backend's row first where writers are not alone (PostgreSQL), so that the count of running requests
+    still holds when the claim is written.
+    """
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK_BACKEND, {"backend_id": backend_id})
-    return connection.execute(_RUNNING, {"backend_id": backend_id}).scalar_one()
+    rows = connection.execute(_LIVE_CANDIDATES if only_live else _CANDIDATES, {"backend_id": backend_id}).all()
+    if not rows:
+        return None
+    candidates = tuple(Candidate(row[0], Lane(row[1]), *row[2:7]) for row in rows)
+    first = rows[0]
+    return Queued(candidates, first.running_count, first.failures or 0, first.open_until)
 
 
 def update_to_running(
@@ -158,6 +178,7 @@ def update_to_succeeded(
     usage: Mapping[str, Any] | None,
     finish_reason: str,
     output_tokens: int,
+    has_chunks: bool,
     now: datetime,
 ) -> bool:
     """The first half of the one transaction that ends a request well; False when the lease is lost."""
@@ -174,7 +195,8 @@ def update_to_succeeded(
     )
     if result.rowcount != 1:
         return False
-    delete_chunks(connection, lease.llm_request_id)
+    if has_chunks:
+        delete_chunks(connection, lease.llm_request_id)
     bump_versions(connection, lease.topic_id)
     return True
 

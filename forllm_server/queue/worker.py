@@ -17,7 +17,7 @@ from forllm_server.backends.faults import BackendError
 from forllm_server.db import Database
 from forllm_server.errors import ForllmError, Unavailable
 from forllm_server.queue import backend_state_store, claiming, outcomes
-from forllm_server.queue.claiming import ClaimableBackend
+from forllm_server.queue.claiming import ClaimableBackend, Claimed
 from forllm_server.queue.dispatch import LastServed
 from forllm_server.queue.identity import worker_identity
 from forllm_server.queue.job import Hopeless, Interrupted, Interruption, Job
@@ -106,10 +106,11 @@ class WorkerPool:
 
     def run_next(self) -> bool:
         """Claim and run one request in this thread. False when there is nothing to run now."""
-        request = self._claim()
-        if request is None:
+        claimed = self._claim()
+        if claimed is None:
             return False
-        job = Job(self.database, request)
+        request = claimed.request
+        job = Job(self.database, request, backend_failures=claimed.failures)
         with self._guard:
             self._jobs[request.id] = job
         if self.is_stopping:
@@ -133,20 +134,21 @@ class WorkerPool:
             if not has_run and not self.is_stopping:
                 self.wakeup.wait(seen, IDLE_SECONDS)
 
-    def _claim(self) -> LlmRequest | None:
+    def _claim(self) -> Claimed | None:
         now = clock.now()
         backends = self._claimable(now)
         if not backends:
             return None
         with self.database.transaction() as connection:
-            request = claiming.claim(
+            claimed = claiming.claim(
                 connection, backends=backends, last_served=self._last_served, worker=self.identity, now=now
             )
-        if request is not None and request.backend_id is not None:
-            self._last_served[request.backend_id] = LastServed(
+        if claimed is not None and claimed.request.backend_id is not None:
+            request = claimed.request
+            self._last_served[claimed.request.backend_id] = LastServed(
                 request.model_id, request.persona_version_id, request.topic_id
             )
-        return request
+        return claimed
 
     def _claimable(self, now: datetime) -> Sequence[ClaimableBackend]:
         read_at, backends = self._planned

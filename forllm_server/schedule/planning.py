@@ -12,7 +12,7 @@ from forllm_server.errors import Invalid, TooLarge
 from forllm_server.schedule import exception_store, window_store
 from forllm_server.schedule.model import ScheduleException, ScheduleWindow
 from forllm_server.schedule.windows import DAYS, MINUTES_OF_DAY, Closing, DateException, ExceptionKind, Window
-from forllm_server.settings.values import read_settings
+from forllm_server.settings.values import MAX_ID, read_settings
 from forllm_server.settings.zones import is_zone
 
 #: enough for any week; the gate reads all of them at every claim
@@ -108,6 +108,8 @@ def add_exception(
     note = note.strip()
     if len(note) > MAX_NOTE_CHARACTERS:
         raise Invalid(f"The note may have {MAX_NOTE_CHARACTERS} characters at most.", field="note")
+    if "\x00" in note:
+        raise Invalid("The note holds a character that cannot be stored.", field="note")
     _check_backend(connection, item.backend_id)
     return exception_store.insert_exception(connection, item, note=note, owner_id=owner_id, now=now)
 
@@ -191,5 +193,8 @@ def _checked_choice(choices: type[Choice], value: str, field: str) -> Choice:
 
 
 def _check_backend(connection: Connection, backend_id: int | None) -> None:
-    if backend_id is not None and window_store.find_backend_name(connection, backend_id) is None:
+    if backend_id is None:
+        return
+    # a number no column can hold must not reach the database, which would answer with an error of its own
+    if not 0 < backend_id <= MAX_ID or window_store.find_backend_name(connection, backend_id) is None:
         raise Invalid("There is no such backend. It may have been deleted.", field="backend_id")

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException
 
@@ -55,6 +56,7 @@ def install(app: Flask) -> None:
     """Answer every error of ``app``."""
     app.register_error_handler(ForllmError, _answer_domain_error)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(CSRFError, _answer_stale_form)
     app.register_error_handler(IntegrityError, _answer_clash)
     app.register_error_handler(Exception, _answer_fault)
 
@@ -83,6 +85,14 @@ def _answer_http_error(error: HTTPException) -> Response:
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
+
+
+def _answer_stale_form(_error: CSRFError) -> Response:
+    detail = (
+        "This form has grown too old, or the cookies of this address were deleted. "
+        "Go back (your text is still there), copy it, reload the page and send it again."
+    )
+    return _answer(400, "stale_form", detail)
 
 
 def _answer_clash(error: IntegrityError) -> Response:

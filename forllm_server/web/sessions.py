@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask, Request, Response
+from flask import request as current_request
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 
 from forllm_server.clock import now
@@ -61,7 +62,7 @@ class EncryptedCookieSessions(SessionInterface):
             max_age=LIFETIME,
             httponly=True,
             samesite="Lax",
-            secure=app.config["SESSION_COOKIE_SECURE"],
+            secure=current_request.is_secure,
         )
 
     def _write(self, values: dict[str, Any]) -> str:

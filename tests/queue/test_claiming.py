@@ -28,13 +28,14 @@ def claim(
     backends: Sequence[ClaimableBackend] = (),
 ) -> LlmRequest | None:
     with database.transaction() as connection:
-        return claiming.claim(
+        claimed = claiming.claim(
             connection,
             backends=backends or [ClaimableBackend(world.backend_id, concurrency, is_open)],
             last_served=last or {},
             worker="elsewhere/1/1/1",
             now=now,
         )
+    return claimed.request if claimed else None
 
 
 def lease_of(request: LlmRequest) -> Lease:
@@ -136,7 +137,7 @@ def test_a_write_without_the_lease_changes_nothing(database: Database, now: date
         assert lease_store.update_progress(connection, stranger, until=now, output_tokens=9, now=now) is None
         assert not lease_store.update_unfinished(connection, stranger, gone, now=now)
         assert not lease_store.update_to_succeeded(
-            connection, stranger, usage=None, finish_reason="stop", output_tokens=1, now=now
+            connection, stranger, usage=None, finish_reason="stop", output_tokens=1, has_chunks=True, now=now
         )
         assert get_llm_request(connection, claimed.id) == claimed
 
@@ -156,7 +157,13 @@ def test_an_expired_lease_is_rescued_and_the_first_owner_is_fenced_off(database:
     with database.transaction() as connection:
         won = [
             lease_store.update_to_succeeded(
-                connection, lease_of(request), usage=None, finish_reason="stop", output_tokens=1, now=later
+                connection,
+                lease_of(request),
+                usage=None,
+                finish_reason="stop",
+                output_tokens=1,
+                has_chunks=True,
+                now=later,
             )
             for request in (first, second)
         ]

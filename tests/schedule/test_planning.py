@@ -97,9 +97,12 @@ def test_an_end_of_zero_is_midnight_and_an_empty_zone_the_forums() -> None:
     assert window.timezone is None
 
 
-def test_a_window_for_a_backend_that_is_not_there_is_refused(database: Database, now: datetime) -> None:
+@pytest.mark.parametrize("backend_id", [99, 0, -1, 10**30])
+def test_a_window_for_a_backend_that_is_not_there_is_refused(
+    database: Database, now: datetime, backend_id: int
+) -> None:
     with database.transaction() as connection, pytest.raises(Invalid) as refusal:
-        add_window(connection, night(backend_id=99), owner_id=1, now=now)
+        add_window(connection, night(backend_id=backend_id), owner_id=1, now=now)
     assert refusal.value.field == "backend_id"
 
 
@@ -158,7 +161,12 @@ def test_exceptions_have_limits(sqlite_database: Database, now: datetime, monkey
     far = new_exception(day=date(2126, 12, 24), kind="closed")
     nowhere = new_exception(day=date(2026, 12, 24), kind="closed", backend_id=99)
     with sqlite_database.transaction() as connection:
-        for item, note, field in ((far, "", "date"), (near, "x" * 501, "note"), (nowhere, "", "backend_id")):
+        for item, note, field in (
+            (far, "", "date"),
+            (near, "x" * 501, "note"),
+            (near, "a\x00b", "note"),
+            (nowhere, "", "backend_id"),
+        ):
             with pytest.raises(Invalid) as refusal:
                 add_exception(connection, item, owner_id=1, now=now, note=note)
             assert refusal.value.field == field

@@ -20,6 +20,7 @@ class LocalClient(FlaskClient):
     def open(self, *args: Any, **kwargs: Any) -> Any:
         if args and isinstance(args[0], str) and "://" not in args[0]:
             kwargs.setdefault("base_url", f"http://127.0.0.1:{PORT}")
+        kwargs.setdefault("buffered", True)
         return super().open(*args, **kwargs)
 
 

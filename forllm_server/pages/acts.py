@@ -1,0 +1,37 @@
+"""What a person can do with an LLM request in each of its states. Pure."""
+
+from dataclasses import dataclass
+
+from forllm_server.queue.model import Lane, LlmRequest, Status
+
+
+@dataclass(frozen=True)
+class Act:
+    """``name`` is the sub-resource that is posted to, ``label`` what stands on the button."""
+
+    name: str
+    label: str
+
+
+_RUN_NOW = Act("run-now", "Run now")
+_HOLD = Act("hold", "Hold")
+_CANCEL = Act("cancellation", "Cancel")
+_RETRY = Act("retry", "Try again")
+
+_ACTS: dict[Status, tuple[Act, ...]] = {
+    Status.QUEUED: (_RUN_NOW, _HOLD, _CANCEL),
+    Status.WAITING: (Act("retry", "Try now"), _HOLD, _CANCEL),
+    Status.HELD: (Act("release", "Release"), _CANCEL),
+    Status.RUNNING: (_CANCEL,),
+    Status.FAILED: (_RETRY,),
+    Status.CANCELLED: (_RETRY,),
+    Status.SUCCEEDED: (),
+}
+
+
+def acts_of(llm_request: LlmRequest) -> tuple[Act, ...]:
+    """The acts that make sense now, the likeliest first."""
+    if llm_request.status is Status.RUNNING and llm_request.is_cancel_requested:
+        return ()
+    acts = _ACTS[llm_request.status]
+    return tuple(act for act in acts if not (act is _RUN_NOW and llm_request.lane is Lane.LIVE))

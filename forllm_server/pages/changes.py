@@ -1,0 +1,75 @@
+"""What was changed between two texts, line by line, with the words that differ inside a line. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+#: texts with more lines are compared without looking inside the lines
+_MOST_LINES = 2_000
+#: unchanged lines shown around a change
+_CONTEXT = 2
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_LONGEST_LINE = 2_000
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    """``kind`` is same, added, removed or gap; ``pieces`` are (text, whether it differs) pairs."""
+
+    kind: str
+    pieces: tuple[tuple[str, bool], ...]
+
+
+def diff_lines(before: str, after: str) -> list[DiffLine]:
+    """The lines of a comparison; long unchanged stretches become one gap."""
+    old, new = before.splitlines(), after.splitlines()
+    matcher = SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _MOST_LINES)
+    lines: list[DiffLine] = []
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal":
+            lines += _unchanged(old[i1:i2], is_first=i1 == 0, is_last=i2 == len(old))
+        elif tag == "replace" and i2 - i1 == j2 - j1:
+            lines += _changed_pairs(old[i1:i2], new[j1:j2])
+        else:
+            lines += [_line("removed", text) for text in old[i1:i2]]
+            lines += [_line("added", text) for text in new[j1:j2]]
+    return lines
+
+
+def _unchanged(texts: list[str], *, is_first: bool, is_last: bool) -> Iterator[DiffLine]:
+    head = 0 if is_first else _CONTEXT
+    tail = 0 if is_last else _CONTEXT
+    hidden = len(texts) - head - tail
+    if hidden <= 1:
+        yield from (_line("same", text) for text in texts)
+        return
+    yield from (_line("same", text) for text in texts[:head])
+    yield _line("gap", f"{hidden:,} unchanged lines")
+    yield from (_line("same", text) for text in texts[len(texts) - tail :])
+
+
+def _changed_pairs(old: list[str], new: list[str]) -> list[DiffLine]:
+    pairs = [_compared(before, after) for before, after in zip(old, new, strict=True)]
+    return [removed for removed, _ in pairs] + [added for _, added in pairs]
+
+
+def _compared(before: str, after: str) -> tuple[DiffLine, DiffLine]:
+    if max(len(before), len(after)) > _LONGEST_LINE:
+        return _line("removed", before), _line("added", after)
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    removed: list[tuple[str, bool]] = []
+    added: list[tuple[str, bool]] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        is_different = tag != "equal"
+        removed.append(("".join(old[i1:i2]), is_different))
+        added.append(("".join(new[j1:j2]), is_different))
+    return DiffLine("removed", _whole(removed)), DiffLine("added", _whole(added))
+
+
+def _whole(pieces: list[tuple[str, bool]]) -> tuple[tuple[str, bool], ...]:
+    return tuple((text, is_different) for text, is_different in pieces if text)
+
+
+def _line(kind: str, text: str) -> DiffLine:
+    return DiffLine(kind, ((text, False),))

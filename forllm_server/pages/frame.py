@@ -1,0 +1,162 @@
+"""What surrounds every page: the rail with its counts, the night's state, and times in the forum's zone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, g, request
+from markupsafe import Markup
+
+from forllm_server.clock import now
+from forllm_server.errors import Unavailable
+from forllm_server.forum.model import Subforum
+from forllm_server.forum.subforum_store import list_subforums
+from forllm_server.pages.marks import hue_class, mark
+from forllm_server.queue.llm_request_store import count_by_status
+from forllm_server.queue.model import Status
+from forllm_server.schedule.gate import read_gate
+from forllm_server.settings.values import Settings, read_settings, settings_from
+from forllm_server.web.current import current
+
+blueprint = Blueprint("frame", __name__)
+
+blueprint.add_app_template_global(mark)
+blueprint.add_app_template_global(hue_class)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the rail. ``is_wide`` ones are left out on a phone; their pages lead on from Settings."""
+
+    label: str
+    url: str
+    icon: str
+    is_current: bool
+    count: int = 0
+    counted: str = ""
+    is_lit: bool = False
+    is_wide: bool = False
+
+
+@dataclass(frozen=True)
+class Night:
+    """The night's state, as it always stands in the corner."""
+
+    is_open: bool
+    head: str
+    tail: str
+    running: int
+    queued: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Everything the layout shows. Without a readable database it is bare, so that an error page still has a shape."""
+
+    entries: tuple[Entry, ...]
+    theme: str = "auto"
+    density: str = "comfortable"
+    subforums: tuple[Subforum, ...] = ()
+    subforum_id: int | None = None
+    night: Night | None = None
+
+
+@blueprint.app_template_global()
+def page_frame() -> Frame:
+    """The frame of the present page."""
+    try:
+        return _read_frame()
+    except Unavailable:
+        return Frame(_entries(0, 0))
+
+
+def current_settings() -> Settings:
+    """The settings, read once in a request."""
+    if "settings" not in g:
+        with current().database.read() as connection:
+            g.settings = read_settings(connection)
+    found: Settings = g.settings
+    return found
+
+
+@blueprint.app_template_global()
+def moment(at: datetime, *, is_relative: bool = True) -> Markup:
+    """A time as people read it, in the forum's zone; the page's script keeps it up to date."""
+    local = at.astimezone(_zone())
+    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
+        at.isoformat(timespec="seconds"),
+        local.strftime("%A %-d %B %Y, %H:%M"),
+        Markup(" data-moment") if is_relative else "",
+        moment_text(local, now().astimezone(local.tzinfo)),
+    )
+
+
+def moment_text(local: datetime, today: datetime) -> str:
+    """``21:48`` today, ``yesterday 21:48``, ``Tue 21:48`` within six days, else the date. Both in the reader's zone."""
+    days = (today.date() - local.date()).days
+    clock = local.strftime("%H:%M")
+    if days == 0:
+        return clock
+    if days == 1:
+        return f"yesterday {clock}"
+    if 1 < days < 7:
+        return f"{local.strftime('%a')} {clock}"
+    return local.strftime("%-d %b %H:%M") if local.year == today.year else local.strftime("%-d %b %Y")
+
+
+def _zone() -> object:
+    try:
+        return current_settings().zone
+    except Unavailable:
+        return settings_from({}).zone
+
+
+def _read_frame() -> Frame:
+    with current().database.read() as connection:
+        g.settings = settings = read_settings(connection)
+        subforums = tuple(list_subforums(connection))
+        counts = count_by_status(connection)
+        gate = read_gate(connection, now(), settings.zone)
+    running, failed = counts.get(Status.RUNNING, 0), counts.get(Status.FAILED, 0)
+    queued = counts.get(Status.QUEUED, 0) + counts.get(Status.WAITING, 0)
+    words = gate.words()
+    head, _, tail = words.partition(",") if "," in words else words.partition(":")
+    night = Night(
+        is_open=gate.is_open(),
+        head=head[:1].upper() + head[1:],
+        tail=f",{tail}" if "," in words else "",
+        running=running,
+        queued=queued,
+        failed=failed,
+    )
+    return Frame(
+        _entries(running + queued, failed), settings.theme, settings.density, subforums, g.get("subforum_id"), night
+    )
+
+
+def _entries(queued: int, failed: int) -> tuple[Entry, ...]:
+    path = request.path
+
+    def entry(label: str, url: str, icon: str, *, is_wide: bool = False, count: int = 0) -> Entry:
+        is_current = path == url or (url != "/" and path.startswith(url + "/"))
+        return Entry(label, url, icon, is_current, count, "queued", is_lit=count > 0, is_wide=is_wide)
+
+    return (
+        entry("Home", "/", "house"),
+        entry("Queue", "/queue", "list-end", count=queued),
+        entry("Personas", "/personas", "users-round"),
+        entry("Schedule", "/schedule", "calendar-clock"),
+        entry("Backends", "/backends", "server", is_wide=True),
+        entry("Settings", "/settings", "settings"),
+    )
+
+
+@blueprint.app_template_global()
+def field_id(name: str, part: str = "field") -> str:
+    """The id of a control or of a text tied to it; several forms can stand on one page (see :func:`name_form`)."""
+    return "-".join(filter(None, (part, name, g.get("form_name", ""))))
+
+
+def name_form(name: str) -> None:
+    """Give the controls of the present answer's form ids of their own."""
+    g.form_name = name

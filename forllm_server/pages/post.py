@@ -1,0 +1,159 @@
+"""Posts: permanent links, replying, asking, editing with history, deleting to the trash."""
+
+from flask import Blueprint, Response, g
+
+from forllm_server.clock import now
+from forllm_server.forum import post_store, revision_store, topic_store
+from forllm_server.forum.editing import add_reply, delete_post, edit_post, restore_post, restore_revision
+from forllm_server.forum.model import Post, Topic
+from forllm_server.forum.rendering import ensure_html
+from forllm_server.pages.asking import ask_from_form, asked_words, read_options
+from forllm_server.pages.changes import diff_lines
+from forllm_server.pages.database import database
+from forllm_server.pages.frame import current_settings, name_form
+from forllm_server.web.current import current, current_user_id
+from forllm_server.web.forms import Form, shows_again
+from forllm_server.web.fragments import is_fragment_request, notice, page, see_other
+
+blueprint = Blueprint("post", __name__)
+
+
+@blueprint.get("/posts/<int:post_id>")
+def show(post_id: int) -> Response:
+    """The permanent link: leads to the page of the thread that shows the post."""
+    with current().database.read() as connection:
+        post = post_store.get_post(connection, post_id)
+        count = post_store.count_posts(connection, post.topic_id)
+    place = "" if count <= current_settings().posts_per_page else f"?at={post.id}"
+    return see_other(f"/topics/{post.topic_id}{place}#post-{post.id}")
+
+
+@blueprint.get("/posts/<int:post_id>/reply")
+def show_reply(post_id: int) -> Response:
+    """The form of a reply: a page of its own, or put in below the post."""
+    return _show_form("post/reply.html", post_id)
+
+
+@blueprint.post("/posts/<int:post_id>/reply")
+@shows_again(show_reply)
+def create_reply(post_id: int) -> Response:
+    """Reply to a post, and ask about the reply if that is wanted."""
+    form = Form.of_request()
+    with current().database.transaction() as connection:
+        post = add_reply(
+            connection, owner_id=current_user_id(), parent_id=post_id, content=form.text("content"), now=now()
+        )
+        asked = ask_from_form(connection, form, post.id) if form.flag("is_asking") else None
+    if asked is not None:
+        current().wake_worker()
+        notice(asked_words(asked))
+    return see_other(f"/posts/{post.id}")
+
+
+@blueprint.get("/posts/<int:post_id>/ask")
+def show_ask(post_id: int) -> Response:
+    """The form that asks a persona to reply to a post."""
+    return _show_form("post/ask.html", post_id)
+
+
+@blueprint.post("/posts/<int:post_id>/ask")
+@shows_again(show_ask)
+def create_llm_request(post_id: int) -> Response:
+    """Queue a reply by a persona."""
+    with current().database.transaction() as connection:
+        asked = ask_from_form(connection, Form.of_request(), post_id)
+    current().wake_worker()
+    notice(asked_words(asked))
+    return see_other(f"/posts/{post_id}")
+
+
+@blueprint.get("/posts/<int:post_id>/edit")
+def show_edit(post_id: int) -> Response:
+    """The form that changes a post's text."""
+    topic, post = _read(post_id)
+    return page("post/edit.html", topic=topic, post=post)
+
+
+@blueprint.post("/posts/<int:post_id>/edit")
+@shows_again(show_edit)
+def change(post_id: int) -> Response:
+    """Give a post another text. A text that was changed meanwhile is not overwritten."""
+    form = Form.of_request()
+    with current().database.transaction() as connection:
+        edit_post(
+            connection,
+            post_id,
+            editor_id=current_user_id(),
+            content=form.text("content"),
+            now=now(),
+            expected_version=form.integer("version", least=1),
+        )
+    return see_other(f"/posts/{post_id}")
+
+
+@blueprint.get("/posts/<int:post_id>/history")
+def show_history(post_id: int) -> Response:
+    """The earlier texts of a post, each with what was changed after it."""
+    topic, post = _read(post_id)
+    with current().database.read() as connection:
+        revisions = revision_store.list_revisions(connection, post_id)
+    later_texts = [post.content, *(revision.content for revision in revisions)]
+    changes = [
+        (revision, diff_lines(revision.content, later)) for revision, later in zip(revisions, later_texts, strict=False)
+    ]
+    return page("post/history.html", topic=topic, post=post, changes=changes)
+
+
+@blueprint.post("/posts/<int:post_id>/history/<int:number>/restore")
+def restore_text(post_id: int, number: int) -> Response:
+    """Give a post an earlier text again."""
+    with current().database.transaction() as connection:
+        restore_revision(connection, post_id, number=number, editor_id=current_user_id(), now=now())
+    notice("The earlier text is back; the one it replaced is in the history.")
+    return see_other(f"/posts/{post_id}")
+
+
+@blueprint.get("/posts/<int:post_id>/delete")
+def show_delete(post_id: int) -> Response:
+    """Ask before a post goes into the trash."""
+    topic, post = _read(post_id)
+    (shown,) = ensure_html(database(), [post])
+    return page("post/delete.html", topic=topic, post=shown)
+
+
+@blueprint.post("/posts/<int:post_id>/delete")
+def delete(post_id: int) -> Response:
+    """Put a post into the trash; answers to it stay."""
+    with current().database.transaction() as connection:
+        post = delete_post(connection, post_id, now())
+    notice("The post is in the trash, where it can be restored.")
+    return see_other(f"/topics/{post.topic_id}")
+
+
+@blueprint.post("/posts/<int:post_id>/restore")
+def restore(post_id: int) -> Response:
+    """Take a post out of the trash."""
+    with current().database.transaction() as connection:
+        restore_post(connection, post_id)
+    notice("The post is back in its place.")
+    return see_other(f"/posts/{post_id}")
+
+
+def _show_form(template: str, post_id: int) -> Response:
+    topic, post = _read(post_id)
+    with current().database.read() as connection:
+        options = read_options(connection, topic.subforum_id)
+    if is_fragment_request():
+        name_form(str(post_id))
+        shown = post
+    else:
+        (shown,) = ensure_html(database(), [post])
+    return page(template, block="form", topic=topic, post=shown, options=options)
+
+
+def _read(post_id: int) -> tuple[Topic, Post]:
+    with current().database.read() as connection:
+        post = post_store.get_post(connection, post_id)
+        topic = topic_store.get_topic(connection, post.topic_id)
+    g.subforum_id = topic.subforum_id
+    return topic, post

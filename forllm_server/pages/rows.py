@@ -1,0 +1,171 @@
+"""The rows of a thread: posts, and the replies that are not there yet in the places where they will be. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from forllm_server.forum.model import Post
+from forllm_server.jobs.standing import Standing
+from forllm_server.pages.marks import hue_class
+from forllm_server.personas.model import PersonaVersion
+from forllm_server.queue.model import LlmRequest, Partial, Status
+
+#: how far rows stand in at most; deeper ones say whom they answer
+DEEPEST = 8
+#: how long something cancelled stays in the thread when it had written nothing
+CANCELLED_STAYS = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something about how a post came to be, perhaps with a page of its own."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class PostRow:
+    """A post as the thread shows it. ``stamp`` changes whenever the row would look different."""
+
+    post: Post
+    depth: int
+    stamp: str
+    hue: str
+    is_persona: bool
+    persona_url: str
+    version_label: str
+    facts: tuple[Fact, ...]
+    #: whom it answers, where standing in no longer shows it
+    answering: str
+    continues_url: str
+    is_cut: str
+
+    @property
+    def key(self) -> str:
+        return f"post-{self.post.id}"
+
+
+@dataclass(frozen=True)
+class PendingRow:
+    """A reply that was asked for and is not there."""
+
+    llm_request: LlmRequest
+    standing: Standing
+    depth: int
+    stamp: str
+    hue: str
+    name: str
+    version_label: str
+    text: str
+    is_thinking: bool
+    next_url: str
+
+    @property
+    def key(self) -> str:
+        return f"pending-{self.llm_request.id}"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the rows of a page are made of besides its posts."""
+
+    versions: Mapping[int, PersonaVersion]
+    requests: Sequence[LlmRequest]
+    standings: Mapping[int, Standing]
+    partials: Mapping[int, Partial]
+    now: datetime
+    base_depth: int = 0
+
+
+def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | PendingRow]:
+    """The rows of a page in thread order. A pending reply stands after all that has been answered to its question."""
+    by_id = {post.id: post for post in posts}
+    waiting: dict[int, list[LlmRequest]] = {}
+    for request in sorted(around.requests, key=lambda request: request.id):
+        if request.post_id in by_id and _is_shown(request, around):
+            waiting.setdefault(request.post_id or 0, []).append(request)
+    rows: list[PostRow | PendingRow] = []
+    open_posts: list[Post] = []
+    for post in posts:
+        while open_posts and open_posts[-1].depth >= post.depth:
+            rows += _pending_rows(open_posts.pop(), waiting, around)
+        rows.append(_post_row(post, by_id, around))
+        open_posts.append(post)
+    while open_posts:
+        rows += _pending_rows(open_posts.pop(), waiting, around)
+    return rows
+
+
+def _is_shown(request: LlmRequest, around: Surroundings) -> bool:
+    if request.status is not Status.CANCELLED:
+        return True
+    is_fresh = request.finished_at is not None and around.now - request.finished_at < CANCELLED_STAYS
+    return is_fresh or request.id in around.partials
+
+
+def _pending_rows(post: Post, waiting: Mapping[int, list[LlmRequest]], around: Surroundings) -> list[PendingRow]:
+    return [_pending_row(request, post, around) for request in waiting.get(post.id, ())]
+
+
+def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> PendingRow:
+    version = around.versions.get(request.persona_version_id or 0)
+    partial = around.partials.get(request.id)
+    standing = around.standings[request.id]
+    name = version.name if version else "A persona"
+    text = partial.text if partial else ""
+    return PendingRow(
+        llm_request=request,
+        standing=standing,
+        depth=min(question.depth + 1 - around.base_depth, DEEPEST),
+        stamp=f"{request.status}.{request.run}.{standing.label}.{standing.sentence}.{len(text)}",
+        hue=hue_class(name),
+        name=name,
+        version_label=f"v{version.number}" if version else "",
+        text=text,
+        is_thinking=request.status is Status.RUNNING and bool(partial and partial.thinking and not text),
+        next_url=f"/posts/{question.id}",
+    )
+
+
+def _post_row(post: Post, by_id: Mapping[int, Post], around: Surroundings) -> PostRow:
+    version = around.versions.get(post.persona_version_id or 0)
+    parent = by_id.get(post.parent_id or 0)
+    depth = post.depth - around.base_depth
+    is_persona = post.is_by_persona
+    return PostRow(
+        post=post,
+        depth=max(0, min(depth, DEEPEST)),
+        stamp=f"{post.version}.{post.render_version}.{parent.version if parent else 0}",
+        hue=hue_class(post.author_name) if is_persona else "",
+        is_persona=is_persona,
+        persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
+        version_label=f"v{version.number}" if version else "",
+        facts=_facts(post, parent),
+        answering=(parent.author_name if parent else "an earlier post") if depth > DEEPEST else "",
+        continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth >= DEEPEST and post.child_count else "",
+        is_cut=_cut_words(post),
+    )
+
+
+def _facts(post: Post, parent: Post | None) -> tuple[Fact, ...]:
+    facts = []
+    usage = post.usage or {}
+    how = f"/queue/{post.llm_request_id}" if post.llm_request_id else ""
+    if usage.get("completion_tokens"):
+        facts.append(Fact(f"{usage['completion_tokens']:,} tokens", how))
+    if "is_complete_thread" in usage:
+        facts.append(Fact("saw the whole thread" if usage["is_complete_thread"] else "did not see all of it", how))
+    if usage.get("truncated_prompt"):
+        facts.append(Fact("its prompt was cut by the server", how))
+    if post.edited_at is not None and post.revision_count:
+        facts.append(Fact("edited", f"/posts/{post.id}/history"))
+    if post.question_version is not None and parent is not None and parent.version > post.question_version:
+        facts.append(Fact("the question was edited after this answer", f"/posts/{parent.id}/history"))
+    return tuple(facts)
+
+
+def _cut_words(post: Post) -> str:
+    if post.is_partial:
+        return "A text that was broken off and kept."
+    return "The model reached the longest reply allowed." if post.finish_reason == "length" else ""
