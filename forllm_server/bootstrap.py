@@ -126,7 +126,11 @@ def build(environment: Environment, stamp: Stamp, wanted: Stamp, *, is_rebuildin
     is_first = not environment.python.exists()
     say("making its Python environment in .venv (once; a minute or less) …" if is_first else "updating .venv …")
     environment.stamp_file.unlink(missing_ok=True)
-    install = make_installer(environment, is_fresh=is_first or is_rebuilding)
+    # Windows cannot remove the Python that is running this: there the packages alone are put in anew.
+    can_clear = os.name != "nt"
+    install = make_installer(
+        environment, is_fresh=is_first or (is_rebuilding and can_clear), is_reinstalling=is_rebuilding
+    )
     if stamp.run != wanted.run or (wanted.has_embedded and not stamp.has_embedded):
         install_lock(environment, environment.run_lock, install, has_embedded=wanted.has_embedded)
     if wanted.test and wanted.test != stamp.test:
@@ -169,17 +173,19 @@ def continue_inside(environment: Environment, arguments: Sequence[str]) -> int:
 # -- installing
 
 
-def make_installer(environment: Environment, *, is_fresh: bool) -> Installer:
+def make_installer(environment: Environment, *, is_fresh: bool, is_reinstalling: bool) -> Installer:
     """A function that installs one lock file: uv when it is there and works, else venv and pip."""
     uv = shutil.which("uv")
     if uv and is_working([uv, "--version"]):
         if is_fresh:
             clear(environment.folder)
-            run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(environment.folder)])
+            run([uv, "venv", "--quiet", "--allow-existing", "--python", base_python(), str(environment.folder)])
         target = ["--python", str(environment.python), "--quiet", "--no-deps", "--require-hashes"]
+        target += ["--reinstall"] if is_reinstalling else []
         return lambda lock: run([uv, "pip", "install", *target, "-r", str(lock)])
     pip = make_environment_with_pip(environment, is_fresh=is_fresh)
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
+    quiet += ["--force-reinstall"] if is_reinstalling else []
     return lambda lock: run([*pip, "install", *quiet, "-r", str(lock)])
 
 
@@ -192,9 +198,10 @@ def make_environment_with_pip(environment: Environment, *, is_fresh: bool) -> li
     inside = [str(environment.python), "-m", "pip"]
     if not is_fresh and is_working([*inside, "--version"]):
         return inside
-    outside = [sys.executable, "-m", "pip", "--python", str(environment.python)]
-    has_ensurepip = is_working([sys.executable, "-c", "import ensurepip"])
-    if not has_ensurepip and not is_working([sys.executable, "-m", "pip", "--version"]):
+    python = base_python()
+    outside = [python, "-m", "pip", "--python", str(environment.python)]
+    has_ensurepip = is_working([python, "-c", "import ensurepip"])
+    if not has_ensurepip and not is_working([python, "-m", "pip", "--version"]):
         raise BootstrapError(
             "this Python can make no environment: its parts venv and pip are not installed. On Debian and Ubuntu:\n"
             "  sudo apt install python3-venv\nor install uv (docs.astral.sh/uv), and start again."
@@ -202,8 +209,13 @@ def make_environment_with_pip(environment: Environment, *, is_fresh: bool) -> li
     if is_fresh:
         clear(environment.folder)
         options = [] if has_ensurepip else ["--without-pip"]
-        run([sys.executable, "-m", "venv", *options, str(environment.folder)])
+        run([python, "-m", "venv", *options, str(environment.folder)])
     return inside if has_ensurepip else outside
+
+
+def base_python() -> str:
+    """The Python that environments are made from, also when this process runs in one."""
+    return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def install_lock(environment: Environment, lock: Path, install: Installer, *, has_embedded: bool) -> None:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -55,38 +56,41 @@ class Embedded(LlamaCpp):
         return (self._model(),)
 
     def address(self) -> BackendConfig:
-        where = self.engine().address()
+        engine = self.engine()
+        engine.hold(self)
+        where = engine.address()
         return replace(self.config, base_url=where.url, api_key=where.api_key)
 
     def generate(self, request: GenerationRequest) -> StreamedGeneration:
         self.check_request(request)
         engine = self.engine()
-        engine.take()
+        engine.hold(self)
+        use = ExitStack()
         return StreamedGeneration(
             request,
             Exchange(self.config),
-            partial(self.open_stream, request),
+            partial(self._open_engine, request, engine, use),
             self.read_pieces,
             on_fault=lambda error: _explain(engine, error),
             on_success=engine.note_success,
-            on_close=engine.leave,
+            on_close=use.close,
         )
 
-    def open_stream(self, request: GenerationRequest, exchange: Exchange) -> None:
-        self.engine().address(exchange.check)
-        super().open_stream(request, exchange)
+    def _open_engine(self, request: GenerationRequest, engine: Engine, use: ExitStack, exchange: Exchange) -> None:
+        use.enter_context(engine.use())
+        engine.address(exchange.check)
+        self.open_stream(request, exchange)
 
     def unload(self, model: str) -> bool:
-        self.engine().stop()
-        return True
+        return self.engine().stop_if_idle()
 
     def close(self) -> None:
-        """Stop the engine. Another backend of the same model starts it again when it needs it."""
+        """Stop the engine, unless another backend of this process uses the same one."""
         try:
             engine = self.engine()
         except BackendError:
             return
-        engine.stop()
+        engine.release(self)
 
     def engine(self) -> Engine:
         """The engine for this model, which may not run yet. Raises NotInstalled, Refused."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from weakref import WeakSet
 
 from forllm_server import clock, log
 from forllm_server.backends import embedded_child
@@ -65,6 +66,7 @@ class Engine:
         self._address: EngineAddress | None = None
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._users = 0
+        self._holders: WeakSet[object] = WeakSet()
         self._idle_timer: threading.Timer | None = None
         self._started_at = self._last_crash_at = 0.0
         self._quick_crashes = 0
@@ -102,24 +104,36 @@ class Engine:
     @contextmanager
     def use(self) -> Iterator[None]:
         """While inside, the engine is not stopped for being idle."""
-        self.take()
-        try:
-            yield
-        finally:
-            self.leave()
-
-    def take(self) -> None:
-        """Begin a use; see `use`."""
         with self._lock:
             self._users += 1
             self._rest_idle_timer()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users and self._process is not None:
+                    self._plan_idle_stop()
 
-    def leave(self) -> None:
-        """End a use."""
+    def hold(self, holder: object) -> None:
+        """Whoever may use the engine again, so that another one's end does not stop it."""
         with self._lock:
-            self._users -= 1
-            if not self._users and self._process is not None:
-                self._plan_idle_stop()
+            self._holders.add(holder)
+
+    def release(self, holder: object) -> None:
+        """The end of a hold; the last one stops the engine, unless it answers just now."""
+        with self._lock:
+            self._holders.discard(holder)
+            if not self._holders:
+                self.stop_if_idle()
+
+    def stop_if_idle(self) -> bool:
+        """Stop the engine unless it answers just now; whether it did."""
+        with self._lock:
+            if self._users:
+                return False
+            self.stop()
+            return True
 
     def note_success(self) -> None:
         """An answer came: earlier crashes no longer count."""
@@ -257,7 +271,7 @@ class Engine:
 
     def _plan_idle_stop(self) -> None:
         self._rest_idle_timer()
-        self._idle_timer = threading.Timer(self.idle_seconds, self._stop_if_idle)
+        self._idle_timer = threading.Timer(self.idle_seconds, self.stop_if_idle)
         self._idle_timer.daemon = True
         self._idle_timer.start()
 
@@ -265,11 +279,6 @@ class Engine:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
-
-    def _stop_if_idle(self) -> None:
-        with self._lock:
-            if not self._users:
-                self.stop()
 
 
 def engine_for(settings: EngineSettings, idle_seconds: float) -> Engine:

@@ -1,5 +1,6 @@
 """llama.cpp's own server, and llamafile, which is an older one in one file. Protocol: docs/backends.md."""
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -59,9 +60,9 @@ class LlamaCpp(OpenAiCompatible):
         tokens = answer.get("tokens") if answer else None
         return len(tokens) if isinstance(tokens, list) else None
 
-    def count_prompt_tokens(self, model: str, messages: Any) -> int | None:
+    def count_prompt_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         """By `POST /v1/chat/completions/input_tokens`, in the model's own template; older builds do not have it."""
-        turns = [{"role": turn.role, "content": mend(turn.content)} for turn in messages if isinstance(turn, Message)]
+        turns = [{"role": turn.role, "content": mend(turn.content)} for turn in messages]
         if not turns:
             return 0
         config = self.address()

@@ -7,6 +7,8 @@ from forllm_server.backends.base import Chunk
 _OPENINGS = ("<think>", "<thinking>")
 _CLOSINGS = ("</think>", "</thinking>")
 _FENCE = "```"
+#: so much blank space before an answer is not followed by thinking any more
+_LONGEST_LEAD = 1000
 
 
 class CharacterMender:
@@ -74,7 +76,7 @@ class ThinkingSplitter:
             if lead.startswith(opening):
                 self._held, self._state = lead[len(opening) :], "thinking"
                 return
-        if not any(opening.startswith(lead) for opening in _OPENINGS):
+        if len(self._held) > _LONGEST_LEAD or not any(opening.startswith(lead) for opening in _OPENINGS):
             self._state = "text"
         yield from ()
 

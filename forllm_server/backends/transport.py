@@ -29,6 +29,7 @@ from forllm_server.backends.faults import (
     Cancelled,
     CutOff,
     KeyRefused,
+    Refused,
     Silent,
     Unreachable,
     Unreadable,
@@ -185,6 +186,7 @@ class Exchange:
     def open(self, method: str, url: str, body: Any = None) -> "Exchange":
         """Send the request and wait for the status line. Raises BackendError for any status but 200."""
         self.check()
+        data = None if body is None else _encode(body)
         self.mark_life()
         if not self._is_watched:
             self._is_watched = True
@@ -194,10 +196,11 @@ class Exchange:
             self._response = self._session.request(
                 method,
                 url,
-                data=None if body is None else json.dumps(body).encode("ascii"),
+                data=data,
                 headers=self._headers(body is not None),
                 stream=True,
                 allow_redirects=False,
+                verify=str(self.config.options.get("ca_file") or "") or True,
                 timeout=(self.config.connect_seconds, self._silence_seconds + 1),
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
@@ -343,6 +346,13 @@ class _Unpacker:
                     return
         except zlib.error:
             raise Unreadable() from None
+
+
+def _encode(body: Any) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode("ascii")
+    except (ValueError, TypeError):
+        raise Refused("The parameters contain a value that cannot be sent. Correct them in the persona.") from None
 
 
 def _error_in(text: str) -> Any:

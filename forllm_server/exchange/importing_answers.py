@@ -12,8 +12,8 @@ from forllm_server.errors import Conflict
 from forllm_server.exchange.importing_personas import Cast
 from forllm_server.exchange.ledger import Ledger
 from forllm_server.exchange.original_model import OriginalForum, OriginalLlmRequest, OriginalPost
+from forllm_server.exchange.past_answers import post_past_answer
 from forllm_server.forum import post_store
-from forllm_server.forum.editing import add_answer
 from forllm_server.forum.model import Answer
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue import llm_request_store, prompt_store
@@ -72,23 +72,8 @@ def add_imported_answer(
         parameters={},
         finish_reason="stop",
     )
-    reply = add_answer(connection, answer, now)
-    llm_request_store.update_status(
-        connection,
-        request.id,
-        from_statuses=(request.status,),
-        values={
-            "status": Status.SUCCEEDED.value,
-            "cause": None,
-            "cause_detail": None,
-            "finished_at": (original.processed_at if original else None) or now,
-            "attempts": 1,
-            "run": 1,
-            "finish_reason": "stop",
-            "reply_post_id": reply.id,
-        },
-    )
-    return reply.id
+    finished_at = (original.processed_at if original else None) or now
+    return post_past_answer(connection, request, answer, posted_at=now, finished_at=finished_at).id
 
 
 def _request_for(

@@ -1,7 +1,7 @@
 """Writing, changing, deleting and restoring posts.
 
-Every rule writes LLM requests before posts and posts before their topic, so that two transactions on PostgreSQL
-never wait for each other.
+Every rule writes posts before their topic and both before LLM requests, so that two transactions on PostgreSQL never
+wait for each other; who posts a reply and asks for an answer to it cannot do it in another order.
 """
 
 from datetime import datetime
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from forllm_server.errors import Conflict, NotAllowed, NotFound
 from forllm_server.forum import post_store, revision_store, topic_store, trash_store
 from forllm_server.forum.model import Answer, AuthorKind, Post
-from forllm_server.forum.pending import cancel_pending
+from forllm_server.forum.pending import cancel_for_post
 from forllm_server.forum.threading import reply_path
 from forllm_server.markup.names import MAX_TEXT_BYTES, clean_text
 
@@ -109,13 +109,13 @@ def delete_post(connection: Connection, post_id: int, now: datetime) -> Post:
 
     LLM requests that wait to answer it are cancelled. Raises NotFound, or NotAllowed for the first post of a topic.
     """
-    if post_store.get_post(connection, post_id).is_root:
-        raise NotAllowed("The first post of a topic cannot be deleted alone. Delete the topic instead.")
-    cancel_pending(connection, now, post_id=post_id)
     post = post_store.get_post_to_change(connection, post_id)
+    if post.is_root:
+        raise NotAllowed("The first post of a topic cannot be deleted alone. Delete the topic instead.")
     if not post.is_deleted:
         post_store.update_post(connection, post_id, deleted_at=now)
         topic_store.update_for_deleted_post(connection, post.topic_id, post.created_at)
+        cancel_for_post(connection, post_id, now)
     return post_store.get_post(connection, post_id)
 
 

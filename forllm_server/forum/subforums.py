@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict, NotFound
-from forllm_server.forum import subforum_store, topic_store
+from forllm_server.forum import subforum_store
 from forllm_server.forum.model import Subforum
-from forllm_server.forum.pending import cancel_pending
+from forllm_server.forum.pending import cancel_for_subforum
 from forllm_server.markup.names import clean_name, clean_text, name_key
 
 NAME_MAX_CHARS = 100
@@ -59,9 +59,8 @@ def move_subforum(connection: Connection, subforum_id: int, *, position: int) ->
 def delete_subforum(connection: Connection, subforum_id: int, now: datetime) -> None:
     """Put a subforum into the trash with everything inside, and cancel its LLM requests. Raises NotFound."""
     subforum_store.get_subforum(connection, subforum_id)
-    for topic_id in topic_store.list_ids_with_live_llm_requests(connection, subforum_id):
-        cancel_pending(connection, now, topic_id=topic_id)
     subforum_store.update_subforum(connection, subforum_id, deleted_at=now)
+    cancel_for_subforum(connection, subforum_id, now)
 
 
 def restore_subforum(connection: Connection, subforum_id: int) -> Subforum:

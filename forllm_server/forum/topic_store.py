@@ -1,5 +1,6 @@
 """Rows of ``topics``, with the names of their subforum and of who opened them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,6 @@ from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
 from forllm_server.forum.model import Topic, TopicKind
 from forllm_server.forum.tables import posts, subforums, topics
-from forllm_server.queue.model import LIVE
 
 _IS_THERE = and_(topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
 
@@ -76,12 +76,10 @@ def list_recent_topics(connection: Connection, *, limit: int, after: TopicCursor
     return _list(connection, _select().where(_IS_THERE), limit, after)
 
 
-def list_ids_with_live_llm_requests(connection: Connection, subforum_id: int) -> list[int]:
-    """The topics of a subforum that LLM requests are still to answer in."""
-    llm_requests = metadata.tables["llm_requests"]
-    live = llm_requests.c.status.in_([status.value for status in LIVE])
-    query = select(topics.c.id).join(llm_requests, llm_requests.c.topic_id == topics.c.id).distinct()
-    return list(connection.execute(query.where(topics.c.subforum_id == subforum_id, live)).scalars())
+def list_titles(connection: Connection, topic_ids: Collection[int]) -> dict[int, str]:
+    """The titles by id of those topics that are not in the trash."""
+    query = select(topics.c.id, topics.c.title).where(topics.c.id.in_(topic_ids), topics.c.deleted_at.is_(None))
+    return {row.id: row.title for row in connection.execute(query)}
 
 
 def insert_topic(

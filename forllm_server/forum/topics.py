@@ -8,7 +8,7 @@ from forllm_server.errors import NotFound
 from forllm_server.forum import post_store, subforum_store, topic_store
 from forllm_server.forum.editing import clean_content
 from forllm_server.forum.model import AuthorKind, Post, Topic, TopicKind
-from forllm_server.forum.pending import cancel_pending
+from forllm_server.forum.pending import cancel_for_topic
 from forllm_server.forum.threading import root_path
 from forllm_server.markup.names import clean_name
 
@@ -60,8 +60,8 @@ def rename_topic(connection: Connection, topic_id: int, *, title: str) -> Topic:
 def delete_topic(connection: Connection, topic_id: int, now: datetime) -> None:
     """Put a topic with all its posts into the trash and cancel its LLM requests. Raises NotFound."""
     topic_store.get_topic(connection, topic_id)
-    cancel_pending(connection, now, topic_id=topic_id)
     topic_store.update_topic(connection, topic_id, deleted_at=now)
+    cancel_for_topic(connection, topic_id, now)
 
 
 def restore_topic(connection: Connection, topic_id: int) -> Topic:

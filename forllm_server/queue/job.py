@@ -60,6 +60,7 @@ class Job:
         self._backend_failures = backend_failures
         self.renewed_at = clock.monotonic()
         self.output_tokens = 0
+        self.first_token_at: datetime | None = None
         self._guard = threading.Lock()
         self._stop: Callable[[], None] | None = None
         self._text: list[str] = []
@@ -100,6 +101,8 @@ class Job:
     def write(self, text: str, thinking: str = "", tokens: int = 1) -> None:
         """Take a piece of the answer; it is saved with the next checkpoint."""
         self.raise_if_interrupted()
+        if self.first_token_at is None:
+            self.first_token_at = clock.now()
         self._text.append(text)
         self._thinking.append(thinking)
         self._unsaved_tokens += tokens
@@ -115,7 +118,11 @@ class Job:
         tokens = self.output_tokens + self._unsaved_tokens
         with self.database.transaction() as connection:
             asked = lease_store.update_progress(
-                connection, self.lease, until=now + LEASE, output_tokens=tokens, now=now
+                connection,
+                self.lease,
+                until=now + LEASE,
+                output_tokens=tokens,
+                first_token_at=self.first_token_at or now,
             )
             if asked is None:
                 self._lose()
@@ -157,6 +164,7 @@ class Job:
                 finish_reason=finish_reason,
                 output_tokens=output_tokens,
                 has_chunks=self._seq > 0 or self.lease.run > 1,
+                first_token_at=self.first_token_at,
                 now=now,
             )
             if not is_ours:
@@ -167,6 +175,7 @@ class Job:
             if self._backend_failures and self.request.backend_id is not None:
                 backend_state_store.delete_failures(connection, self.request.backend_id)
         self.is_settled = True
+        self.output_tokens = output_tokens
 
     def settle(self, decision: Decision, *, keeps_partial: bool = True) -> bool:
         """End without a reply, as decided. False when the lease was lost and somebody else decides."""

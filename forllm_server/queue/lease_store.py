@@ -79,7 +79,7 @@ _RENEW = _FENCED.values(lease_until=bindparam("until", type_=UtcDateTime())).ret
 _CHECKPOINT = _FENCED.values(
     lease_until=bindparam("until", type_=UtcDateTime()),
     output_tokens=bindparam("tokens"),
-    first_token_at=func.coalesce(_c.first_token_at, bindparam("now", type_=UtcDateTime())),
+    first_token_at=func.coalesce(_c.first_token_at, bindparam("first", type_=UtcDateTime())),
 ).returning(_c.is_cancel_requested)
 
 
@@ -142,13 +142,11 @@ def update_lease(connection: Connection, lease: Lease, *, until: datetime) -> bo
 
 
 def update_progress(
-    connection: Connection, lease: Lease, *, until: datetime, output_tokens: int, now: datetime
+    connection: Connection, lease: Lease, *, until: datetime, output_tokens: int, first_token_at: datetime
 ) -> bool | None:
     """Renew and count, as part of a checkpoint. Returns as :func:`update_lease`."""
-    asked = connection.execute(
-        _CHECKPOINT,
-        {"id_": lease.llm_request_id, "token": lease.token, "until": until, "tokens": output_tokens, "now": now},
-    ).scalar_one_or_none()
+    values = {"id_": lease.llm_request_id, "token": lease.token, "until": until, "tokens": output_tokens}
+    asked = connection.execute(_CHECKPOINT, values | {"first": first_token_at}).scalar_one_or_none()
     if asked is not None and lease.topic_id is not None:
         bump_topic_version(connection, lease.topic_id)
     return asked
@@ -165,6 +163,7 @@ _SUCCEED = _FENCED.values(
     usage=bindparam("usage_", type_=llm_requests.c.usage.type),
     finish_reason=bindparam("reason"),
     output_tokens=bindparam("tokens"),
+    first_token_at=func.coalesce(_c.first_token_at, bindparam("first", type_=UtcDateTime())),
 )
 _REPLY = (
     update(llm_requests).where(_c.id == bindparam("id_", type_=Id)).values(reply_post_id=bindparam("reply", type_=Id))
@@ -179,6 +178,7 @@ def update_to_succeeded(
     finish_reason: str,
     output_tokens: int,
     has_chunks: bool,
+    first_token_at: datetime | None,
     now: datetime,
 ) -> bool:
     """The first half of the one transaction that ends a request well; False when the lease is lost."""
@@ -190,6 +190,7 @@ def update_to_succeeded(
             "usage_": dict(usage) if usage is not None else None,
             "reason": finish_reason,
             "tokens": output_tokens,
+            "first": first_token_at,
             "now": now,
         },
     )

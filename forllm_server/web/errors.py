@@ -112,8 +112,8 @@ def _answer(
 ) -> Response:
     if is_api_path(request.path):
         return _problem(status, code, detail, field=field, errors=errors)
-    # The page of a fault must not need anything that could be what is broken.
-    template = "errors/fault.html" if status == 500 else "errors/show.html"
+    # The layout reads the database, which may be what is broken: then the page does without it.
+    template = "errors/fault.html" if status >= 500 else "errors/show.html"
     title = _TITLES.get(status, HTTPStatus(status).phrase)
     return page(template, block="problem", status=status, title=title, detail=detail, http_status=status)
 

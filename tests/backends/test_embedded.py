@@ -18,9 +18,6 @@ from forllm_server.backends import embedded as embedded_module
 from forllm_server.backends.base import Generation, GenerationRequest, Message
 from forllm_server.backends.embedded import SHIPPED_LABEL, Embedded, shipped_model
 from forllm_server.backends.engine import Engine, EngineSettings
-from forllm_server.backends.faults import (
-    BackendError as AnyFault,
-)
 from forllm_server.backends.faults import Cancelled, ContextExceeded, EngineCrashed, EngineFailed
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
@@ -45,7 +42,7 @@ def read(generation: Generation) -> Generation:
     return generation
 
 
-def fault_of(generation: Generation) -> AnyFault:
+def fault_of(generation: Generation) -> BackendError:
     with pytest.raises(BackendError) as caught:
         read(generation)
     return caught.value
@@ -219,6 +216,21 @@ def test_many_threads_start_one_engine(embedded: Embedded) -> None:
 
 
 @pytest.mark.slow
+def test_the_end_of_one_backend_does_not_stop_the_engine_of_another(embedded: Embedded) -> None:
+    embedded.address()
+    other = Embedded(BackendConfig())
+    assert other.count_tokens(NAME, "hello there") == 2
+    other.close()
+    assert embedded.engine().is_running
+    generation = embedded.generate(ask(max_tokens=400))
+    next(generation)
+    assert embedded.unload(NAME) is False
+    generation.close()
+    assert embedded.unload(NAME) is True
+    assert not embedded.engine().is_running
+
+
+@pytest.mark.slow
 def test_stopping_does_not_wait_for_a_model_that_loads(tmp_path: Path) -> None:
     settings = EngineSettings(shipped_model(), NAME, 8192, 1, 1)
     engine = Engine(settings, idle_seconds=60)
@@ -233,7 +245,7 @@ def test_stopping_does_not_wait_for_a_model_that_loads(tmp_path: Path) -> None:
     assert not engine.is_running
 
 
-def fault_or_none(engine: Engine) -> AnyFault | None:
+def fault_or_none(engine: Engine) -> BackendError | None:
     try:
         engine.address()
     except BackendError as error:

@@ -12,7 +12,11 @@ from forllm_server.accounts.local import LOCAL_USER_ID as YOU
 from forllm_server.db import Database
 from forllm_server.errors import Conflict, Unavailable
 from forllm_server.forum import editing, post_store, subforums, topic_store, topics
+from forllm_server.forum.model import Post
 from forllm_server.forum.trash import purge_trash
+from forllm_server.queue.control import cancel_llm_request
+from forllm_server.queue.llm_request_store import insert_llm_request
+from forllm_server.queue.model import NewLlmRequest
 from tests.forum.world import EVENING, add_subforum, answer, open_topic, reply, start_topic
 
 
@@ -76,6 +80,41 @@ def test_of_two_edits_at_once_the_second_is_told(database: Database) -> None:
     assert sorted(isinstance(result, Conflict) for result in results) == [False, True]
     with database.read() as connection:
         assert post_store.get_post(connection, root.id).revision_count == 1
+
+
+def test_asking_deleting_and_answering_at_once_never_wait_for_each_other_crosswise(database: Database) -> None:
+    topic, root = start_topic(database)
+
+    def ask(connection: Connection, post: Post) -> int:
+        new = NewLlmRequest(owner_id=YOU, kind="reply", topic_id=topic.id, post_id=post.id)
+        made = insert_llm_request(connection, new, EVENING)
+        assert made is not None
+        return made.id
+
+    def reply_and_ask() -> None:
+        for _ in range(15):
+            with database.transaction() as connection:
+                ask(connection, reply(connection, root.id))
+
+    def ask_and_delete() -> None:
+        for _ in range(15):
+            with database.transaction() as connection:
+                post = reply(connection, root.id)
+                ask(connection, post)
+            with database.transaction() as connection:
+                editing.delete_post(connection, post.id, EVENING)
+
+    def answer_and_settle() -> None:
+        with database.transaction() as connection:
+            asked = [ask(connection, reply(connection, root.id)) for _ in range(15)]
+        for llm_request_id in asked:
+            with database.transaction() as connection:
+                editing.add_answer(connection, answer(root.id, llm_request_id=llm_request_id), EVENING)
+                cancel_llm_request(connection, llm_request_id, EVENING)
+
+    at_once(reply_and_ask, ask_and_delete, answer_and_settle)
+    with database.read() as connection:
+        assert topic_store.get_topic(connection, topic.id).post_count == 1 + 15 + 0 + 30
 
 
 WRITERS: dict[str, Callable[[Connection, int, int, int], Any]] = {

@@ -132,3 +132,12 @@ def test_the_version_alone_is_what_polls_read(database: Database) -> None:
     with database.transaction() as connection:
         reply(connection, root.id)
         assert topic_store.get_version(connection, topic.id) == topic.version + 1
+
+
+def test_titles_are_told_of_topics_that_are_there(database: Database) -> None:
+    topic, _ = start_topic(database)
+    with database.transaction() as connection:
+        gone, _ = open_topic(connection, topic.subforum_id, "Bread")
+        topics.delete_topic(connection, gone.id, EVENING)
+        assert topic_store.list_titles(connection, {topic.id, gone.id, 404}) == {topic.id: "Roses"}
+        assert topic_store.list_titles(connection, set()) == {}

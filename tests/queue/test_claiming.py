@@ -134,10 +134,17 @@ def test_a_write_without_the_lease_changes_nothing(database: Database, now: date
     gone = Decision(Status.FAILED, 1, None, Cause.ERROR, "no")
     with database.transaction() as connection:
         assert lease_store.update_lease(connection, stranger, until=now) is None
-        assert lease_store.update_progress(connection, stranger, until=now, output_tokens=9, now=now) is None
+        assert lease_store.update_progress(connection, stranger, until=now, output_tokens=9, first_token_at=now) is None
         assert not lease_store.update_unfinished(connection, stranger, gone, now=now)
         assert not lease_store.update_to_succeeded(
-            connection, stranger, usage=None, finish_reason="stop", output_tokens=1, has_chunks=True, now=now
+            connection,
+            stranger,
+            usage=None,
+            finish_reason="stop",
+            output_tokens=1,
+            has_chunks=True,
+            first_token_at=None,
+            now=now,
         )
         assert get_llm_request(connection, claimed.id) == claimed
 
@@ -163,6 +170,7 @@ def test_an_expired_lease_is_rescued_and_the_first_owner_is_fenced_off(database:
                 finish_reason="stop",
                 output_tokens=1,
                 has_chunks=True,
+                first_token_at=None,
                 now=later,
             )
             for request in (first, second)

@@ -1,6 +1,5 @@
 """Who is let in: hosts, origins, content types, sizes."""
 
-import re
 from pathlib import Path
 
 import pytest

@@ -1,0 +1,206 @@
+"""Backends and their models: what is there, adding, testing, changing, disabling. Keys are never shown."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from forllm_server.catalog.backend_store import get_backend, list_backends
+from forllm_server.catalog.discovery import look_at_loopback
+from forllm_server.catalog.editing import (
+    BackendChange,
+    add_backend,
+    change_backend,
+    delete_backend,
+    disable_backend,
+    enable_backend,
+)
+from forllm_server.catalog.model import BackendKind, BackendRecord
+from forllm_server.catalog.model_store import list_models, list_models_of
+from forllm_server.catalog.options import options_of
+from forllm_server.catalog.probing import probe_backend
+from forllm_server.clock import now
+from forllm_server.errors import Invalid
+from forllm_server.pages.database import database
+from forllm_server.pages.frame import current_settings
+from forllm_server.queue.backend_state_store import list_backend_states
+from forllm_server.web.current import current, current_user_id
+from forllm_server.web.forms import Form, shows_again
+from forllm_server.web.fragments import notice, page, see_other
+
+blueprint = Blueprint("backend", __name__)
+
+KIND_WORDS = (
+    (BackendKind.OLLAMA.value, "Ollama"),
+    (BackendKind.LLAMA_CPP.value, "llama.cpp: llama-server or a llamafile"),
+    (BackendKind.OPENAI_COMPATIBLE.value, "OpenAI-compatible: LM Studio, vLLM, LiteLLM, hosted"),
+)
+#: where each kind usually listens
+USUAL_ADDRESSES = {
+    "ollama": "http://127.0.0.1:11434",
+    "llama_cpp": "http://127.0.0.1:8080",
+    "openai_compatible": "http://127.0.0.1:1234/v1",
+}
+#: A test must answer while a person looks on; the backend's own patience is for replies.
+PROBE_SECONDS = 20
+
+
+@blueprint.get("/backends")
+def show_list() -> Response:
+    """All backends with their models."""
+    with current().database.read() as connection:
+        backends = list_backends(connection)
+        models = list_models(connection)
+        states = list_backend_states(connection)
+    by_backend = {b.id: [m.model for m in models if m.model.backend_id == b.id] for b in backends}
+    return page("backend/list.html", backends=backends, models=by_backend, states=states, moment_now=now())
+
+
+@blueprint.get("/backends/offers")
+def show_offers() -> Response:
+    """Model servers that answer on this machine and were not added yet."""
+    with current().database.read() as connection:
+        known = list_backends(connection)
+    return page("backend/offers.html", block="offers", offers=look_at_loopback(known))
+
+
+@blueprint.get("/backends/new")
+def show_new() -> Response:
+    """The form of a new backend, filled in from an offer where there is one."""
+    kind = request.args.get("kind", BackendKind.OLLAMA.value)
+    offered = {
+        "kind": kind,
+        "base_url": request.args.get("base_url", USUAL_ADDRESSES.get(kind, "")),
+        "name": request.args.get("name", ""),
+    }
+    return page("backend/new.html", kinds=KIND_WORDS, offered=offered, addresses=USUAL_ADDRESSES)
+
+
+@blueprint.post("/backends/new")
+@shows_again(show_new)
+def create() -> Response:
+    """Add a backend and look at it at once."""
+    form = Form.of_request()
+    with current().database.transaction() as connection:
+        record = add_backend(
+            connection,
+            owner_id=current_user_id(),
+            name=form.text("name"),
+            kind=form.text("kind"),
+            base_url=form.text("base_url").strip(),
+            secret_key=current().secret_key,
+            now=now(),
+            api_key=form.text("api_key").strip() or None,
+            concurrency=form.integer("concurrency", default=1) or 0,
+        )
+    _probe(record.id)
+    return see_other(f"/backends/{record.id}")
+
+
+@blueprint.get("/backends/<int:backend_id>")
+def show(backend_id: int) -> Response:
+    """A backend: how it is, what it has."""
+    with current().database.read() as connection:
+        backend = get_backend(connection, backend_id)
+        models = list_models_of(connection, backend_id)
+        state = list_backend_states(connection).get(backend_id)
+    return page("backend/show.html", backend=backend, models=models, state=state, kinds=dict(KIND_WORDS))
+
+
+@blueprint.get("/backends/<int:backend_id>/edit")
+def show_edit(backend_id: int) -> Response:
+    """The form that changes a backend."""
+    with current().database.read() as connection:
+        backend = get_backend(connection, backend_id)
+    return page("backend/edit.html", backend=backend, options=options_of(backend.kind))
+
+
+@blueprint.post("/backends/<int:backend_id>/edit")
+@shows_again(show_edit)
+def change(backend_id: int) -> Response:
+    """Change a backend. An empty key field leaves the key as it is; a tick removes it."""
+    form = Form.of_request()
+    with current().database.transaction() as connection:
+        backend = get_backend(connection, backend_id)
+        change_backend(
+            connection, backend_id, BackendChange.of(**_changes(form, backend)), secret_key=current().secret_key
+        )
+    _probe(backend_id)
+    return see_other(f"/backends/{backend_id}")
+
+
+@blueprint.post("/backends/<int:backend_id>/probe")
+def probe(backend_id: int) -> Response:
+    """Look at a backend now."""
+    _probe(backend_id)
+    return see_other(f"/backends/{backend_id}")
+
+
+@blueprint.post("/backends/<int:backend_id>/state")
+def change_state(backend_id: int) -> Response:
+    """Enable or disable a backend."""
+    is_enabled = Form.of_request().flag("is_enabled")
+    with current().database.transaction() as connection:
+        (enable_backend if is_enabled else disable_backend)(connection, backend_id)
+    current().wake_worker()
+    return see_other(f"/backends/{backend_id}")
+
+
+@blueprint.get("/backends/<int:backend_id>/delete")
+def show_delete(backend_id: int) -> Response:
+    """Ask before a backend is deleted."""
+    with current().database.read() as connection:
+        backend = get_backend(connection, backend_id)
+    return page("backend/delete.html", backend=backend)
+
+
+@blueprint.post("/backends/<int:backend_id>/delete")
+def delete(backend_id: int) -> Response:
+    """Delete a backend; replies that its models wrote still name them."""
+    with current().database.transaction() as connection:
+        backend = get_backend(connection, backend_id)
+        delete_backend(connection, backend_id, now())
+    notice(f"The backend {backend.name} was deleted.")
+    return see_other("/backends")
+
+
+def _probe(backend_id: int) -> None:
+    record = probe_backend(
+        database(),
+        backend_id,
+        secret_key=current().secret_key,
+        silence_seconds=min(PROBE_SECONDS, current_settings().silence_seconds),
+        now=now(),
+    )
+    current().wake_worker()
+    found = record.probe or {}
+    if record.is_reachable:
+        notice(f"{record.name} answers and has {found.get('model_count', 0):,} models.")
+    else:
+        notice(f"{record.name} does not answer: {found.get('error') or 'no reason given'}", kind="warning")
+
+
+def _changes(form: Form, backend: BackendRecord) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "name": form.text("name"),
+        "concurrency": form.integer("concurrency", default=1),
+        "silence_seconds": form.integer("silence_seconds"),
+        "options": _options(form, backend),
+    }
+    if not backend.is_embedded:
+        values["base_url"] = form.text("base_url").strip()
+        api_key = form.text("api_key").strip()
+        if api_key or form.flag("removes_api_key"):
+            values["api_key"] = api_key or None
+    return values
+
+
+def _options(form: Form, backend: BackendRecord) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for option in options_of(backend.kind):
+        text = form.text(f"option_{option.name}", longest=5_000).strip()
+        if not text:
+            continue
+        found[option.name] = int(text) if text.removeprefix("-").isdecimal() and len(text) < 12 else text
+        if not option.fits(found[option.name]):
+            raise Invalid(f"This {option.demand}.", field=f"option_{option.name}")
+    return found

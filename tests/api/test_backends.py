@@ -1,0 +1,74 @@
+"""Backends and models by API."""
+
+import pytest
+from flask.testing import FlaskClient
+
+# Port 9 of loopback (discard) is closed everywhere: what is there refuses the connection.
+SERVER = {"name": "Box", "kind": "ollama", "base_url": "http://127.0.0.1:9", "api_key": "sk-very-secret"}
+
+
+def test_a_backend_is_added_changed_and_deleted(client: FlaskClient) -> None:
+    added = client.post("/api/v1/backends", json={**SERVER, "concurrency": 2})
+    assert added.status_code == 201
+    assert (added.get_json()["concurrency"], added.get_json()["is_reachable"]) == (2, None)
+    address = added.headers["Location"]
+    changed = client.patch(address, json={"is_enabled": False, "name": "Old box"}).get_json()
+    assert (changed["name"], changed["is_enabled"], changed["has_api_key"]) == ("Old box", False, True)
+    assert client.patch(address, json={"api_key": None}).get_json()["has_api_key"] is False
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+
+
+def test_an_api_key_is_never_given_out(client: FlaskClient) -> None:
+    added = client.post("/api/v1/backends", json=SERVER, headers={"Idempotency-Key": "k"})
+    address = added.headers["Location"]
+    answers = [
+        added,
+        client.post("/api/v1/backends", json=SERVER, headers={"Idempotency-Key": "k"}),
+        client.get(address),
+        client.get("/api/v1/backends"),
+        client.patch(address, json={"name": "Other"}),
+        client.post(f"{address}/probe"),
+        client.post("/api/v1/backends", json={**SERVER, "kind": "unknown"}),
+    ]
+    for answer in answers:
+        assert "sk-very-secret" not in answer.text
+        assert "sealed" not in answer.text
+    assert added.get_json()["has_api_key"] is True
+
+
+def test_probing_a_server_that_is_not_there_is_a_finding(client: FlaskClient) -> None:
+    address = client.post("/api/v1/backends", json=SERVER).headers["Location"]
+    probed = client.post(f"{address}/probe")
+    assert probed.status_code == 200
+    assert probed.get_json()["is_reachable"] is False
+    assert probed.get_json()["probe"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"kind": "embedded"}, "kind"),
+        ({"kind": "gpt"}, "kind"),
+        ({"base_url": "ftp://x"}, "base_url"),
+        ({"base_url": ""}, "base_url"),
+        ({"name": " "}, "name"),
+        ({"concurrency": 0}, "concurrency"),
+        ({"silence_seconds": 1}, "silence_seconds"),
+        ({"api_key": "sk\n1"}, "api_key"),
+    ],
+)
+def test_what_cannot_be_a_backend_names_its_field(client: FlaskClient, change: dict[str, object], field: str) -> None:
+    answer = client.post("/api/v1/backends", json={**SERVER, **change})
+    assert (answer.status_code, answer.get_json()["field"]) == (422, field)
+
+
+def test_models_are_listed_with_their_backend(client: FlaskClient) -> None:
+    models = client.get("/api/v1/models").get_json()["items"]
+    assert [(item["name"], item["backend_name"], item["context_tokens"]) for item in models] == [
+        ("tiny", "Embedded", 2048)
+    ]
+    client.patch("/api/v1/backends/1", json={"is_enabled": False})
+    assert client.get("/api/v1/models?is_available=true").get_json()["items"] == []
+    assert len(client.get("/api/v1/models?is_available=false").get_json()["items"]) == 1
+    assert client.get("/api/v1/models?is_available=maybe").status_code == 422

@@ -1,0 +1,146 @@
+"""What holds for every route: JSON without surprises, idempotency, and a description that is true."""
+
+import json
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from forllm_server.api.strict_json import read_json
+from forllm_server.web.paging import Malformed
+
+ADDRESS = "/api/v1/subforums"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"",
+        b"nonsense",
+        b'{"name": "a", "name": "b"}',
+        b'{"name": NaN}',
+        b'{"name": -Infinity}',
+        b'{"name": 1e999}',
+        b'{"name": ' + b"9" * 5_000 + b"}",
+        b"[" * 100_000,
+        b'{"name": ' + b'{"a": ' * 50_000,
+        b'{"name": "\\ud800"}',
+        b'{"\\ud800": 1}',
+        b'{"name": "a\\u0000b"}',
+        b'{"name": "\xff"}',
+        b'\xef\xbb\xbf{"name": "a"}',
+        '{"name": "a"}'.encode("utf-16"),
+        b"{'name': 'a'}",
+        b'{"name": "a",}',
+        b'{"name": "a"} {"name": "b"}',
+    ],
+)
+def test_json_with_surprises_is_refused_and_never_a_fault(client: FlaskClient, body: bytes) -> None:
+    answer = client.post(ADDRESS, data=body, content_type="application/json")
+    assert answer.status_code in (400, 422)
+    assert answer.mimetype == "application/problem+json"
+    assert client.get(ADDRESS).get_json()["items"] == []
+
+
+def test_json_that_is_only_unusual_is_read() -> None:
+    text = '{"a": "\\ud83c\\udf31", "b": "\\\\ud800", "c": -1.5e3, "d": [], "e": "\\\\u0000"}'
+    assert read_json(text.encode()) == {"a": "\N{SEEDLING}", "b": "\\ud800", "c": -1500.0, "d": [], "e": "\\u0000"}
+
+
+def test_a_lone_surrogate_is_found_inside_lists() -> None:
+    with pytest.raises(Malformed):
+        read_json(b'[["ok", {"x": "\\udfff"}]]')
+
+
+def test_a_repeated_call_with_its_key_creates_once_and_hears_the_same(client: FlaskClient) -> None:
+    headers = {"Idempotency-Key": "b3f9a2"}
+    answers = [client.post(ADDRESS, json={"name": "A"}, headers=headers) for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.text for answer in answers}) == 1
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert len(client.get(ADDRESS).get_json()["items"]) == 1
+
+
+def test_a_key_is_for_one_call_only(client: FlaskClient) -> None:
+    headers = {"Idempotency-Key": "b3f9a2"}
+    client.post(ADDRESS, json={"name": "A"}, headers=headers)
+    for address, body in ((ADDRESS, {"name": "B"}), ("/api/v1/personas", {"name": "A", "instructions": "x"})):
+        answer = client.post(address, json=body, headers=headers)
+        assert (answer.status_code, answer.get_json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_failed_call_leaves_its_key_free(client: FlaskClient) -> None:
+    headers = {"Idempotency-Key": "again"}
+    assert client.post(ADDRESS, json={"name": " "}, headers=headers).status_code == 422
+    assert client.post(ADDRESS, json={"name": "A"}, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", "schl\u00fcssel", "tab\tbed"])
+def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
+    answer = client.post(ADDRESS, json={"name": "A"}, headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.get_json()["field"]) == (422, "Idempotency-Key")
+
+
+def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None:
+    client = app.test_client()
+    window = {"days": ["mon"], "start_minute": 0, "end_minute": 60}
+    creates: list[tuple[str, dict[str, object]]] = [
+        (ADDRESS, {"name": "B"}),
+        (f"{ADDRESS}/{topic['subforum_id']}/topics", {"title": "T", "content": "x", "ask": [{}]}),
+        (f"/api/v1/posts/{topic['post_id']}/replies", {"content": "x"}),
+        (f"/api/v1/posts/{topic['post_id']}/llm-requests", {"another": True}),
+        ("/api/v1/personas", {"name": "P", "instructions": "x"}),
+        ("/api/v1/schedule/windows", window),
+        ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
+    ]
+    for number, (address, body) in enumerate(creates):
+        first, second = (
+            client.post(address, json=body, headers={"Idempotency-Key": f"key-{number}"}) for _ in range(2)
+        )
+        assert first.status_code in (201, 202), (address, first.text)
+        assert first.get_json() == second.get_json(), address
+    assert len(creates) == count_creates(client)
+
+
+def count_creates(client: FlaskClient) -> int:
+    """The operations that are described as taking an Idempotency-Key."""
+    paths = client.get("/api/v1/openapi.json").get_json()["paths"]
+    return sum(
+        any(parameter.get("name") == "Idempotency-Key" for parameter in operation.get("parameters", []))
+        for path in paths.values()
+        for method, operation in path.items()
+        if method == "post"
+    )
+
+
+def test_the_description_names_every_route_and_nothing_secret(app: Flask, client: FlaskClient) -> None:
+    answer = client.get("/api/v1/openapi.json")
+    described = answer.get_json()
+    assert described["openapi"] == "3.1.0"
+    routes = {
+        rule.rule.replace("<int:", "{").replace(">", "}")
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/") and rule.endpoint != "api-docs.openapi_json"
+    }
+    assert routes == set(described["paths"])
+    for path in described["paths"].values():
+        for method, operation in path.items():
+            if method != "parameters":
+                assert operation["summary"].endswith("."), operation
+    backend = json.dumps(described["components"]["schemas"]["BackendOut"])
+    assert "api_key" not in backend.replace("has_api_key", "")
+
+
+def test_the_docs_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
+    text = client.get("/api/docs").text
+    assert "://" not in text
+    assert "<script>" not in text
+    assert "style=" not in text
+
+
+def test_a_wrong_method_keeps_allow_and_speaks_json(client: FlaskClient) -> None:
+    answer = client.put(ADDRESS, json={})
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert answer.mimetype == "application/problem+json"

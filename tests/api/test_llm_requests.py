@@ -1,0 +1,72 @@
+"""LLM requests by API."""
+
+import pytest
+from flask.testing import FlaskClient
+
+
+@pytest.fixture
+def asked(client: FlaskClient, topic: dict[str, int]) -> int:
+    return int(client.post(f"/api/v1/posts/{topic['post_id']}/llm-requests", json={}).get_json()["id"])
+
+
+def test_a_request_is_cancelled_and_retried(client: FlaskClient, asked: int) -> None:
+    address = f"/api/v1/llm-requests/{asked}"
+    cancelled = client.post(f"{address}/cancellation")
+    assert (cancelled.status_code, cancelled.get_json()["status"]) == (200, "cancelled")
+    assert cancelled.get_json()["cause"] == "cancelled"
+    assert client.post(f"{address}/cancellation").status_code in (200, 409)
+    retried = client.post(f"{address}/retry").get_json()
+    assert (retried["status"], retried["attempts"], retried["cause"]) == ("queued", 0, None)
+
+
+def test_requests_are_listed_newest_first_and_filtered(client: FlaskClient, topic: dict[str, int], asked: int) -> None:
+    other = client.post(f"/api/v1/posts/{topic['post_id']}/llm-requests", json={"another": True}).get_json()["id"]
+    client.post(f"/api/v1/llm-requests/{asked}/cancellation")
+
+    def listed(**query: object) -> list[int]:
+        page = client.get("/api/v1/llm-requests", query_string=query).get_json()
+        return [item["id"] for item in page["items"]]
+
+    assert listed() == [other, asked]
+    assert listed(status="cancelled") == [asked]
+    assert listed(status="queued,running,cancelled") == [other, asked]
+    assert listed(topic_id=topic["id"]) == [other, asked]
+    assert listed(topic_id=99) == []
+    first = client.get("/api/v1/llm-requests?limit=1").get_json()
+    assert listed(after=first["next"]) == [asked]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=sleeping", "status"),
+        ("status=", "status"),
+        ("topic_id=x", "topic_id"),
+        ("topic_id=0", "topic_id"),
+        ("topic_id=99999999999999999999", "topic_id"),
+        ("limit=0", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("limit=201", "limit"),
+        ("per_page=5", "per_page"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused(client: FlaskClient, query: str, field: str) -> None:
+    answer = client.get(f"/api/v1/llm-requests?{query}")
+    assert (answer.status_code, answer.get_json()["field"]) == (422, field)
+
+
+def test_acts_take_no_body(client: FlaskClient, asked: int) -> None:
+    address = f"/api/v1/llm-requests/{asked}/cancellation"
+    assert client.post(address, json={"force": True}).status_code == 422
+    assert client.post(address, json={}).status_code == 200
+
+
+def test_acts_cannot_be_done_by_reading(client: FlaskClient, asked: int) -> None:
+    for act in ("cancellation", "retry"):
+        assert client.get(f"/api/v1/llm-requests/{asked}/{act}").status_code == 405
+    assert client.get(f"/api/v1/llm-requests/{asked}").get_json()["status"] == "queued"
+
+
+def test_a_request_that_is_not_there_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/api/v1/llm-requests/99").status_code == 404
+    assert client.post("/api/v1/llm-requests/99/retry").status_code == 404
