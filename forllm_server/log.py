@@ -23,7 +23,7 @@ NOISY = ("alembic", "apscheduler", "urllib3", "waitress")
 _logger = logging.getLogger("forllm")
 
 
-def event(name: str, *, level: int = INFO, **facts: Any) -> None:
+def event(name: str, /, *, level: int = INFO, **facts: Any) -> None:
     """Write one line. ERROR only where a person must act; inside an ``except`` block it carries the traceback."""
     if not _logger.isEnabledFor(level):
         return

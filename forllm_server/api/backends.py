@@ -16,7 +16,7 @@ from forllm_server.clock import now
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current, current_user_id
 
-blueprint = Noun("backends", "Model servers. An API key can be set and removed, but is never given out.")
+blueprint = Noun("Backends", "Model servers. An API key can be set and removed, but is never given out.")
 
 #: A caller of the API waits for a probe no longer than this, however patient the forum is with slow replies.
 LONGEST_PROBE_SECONDS = 30

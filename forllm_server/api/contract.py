@@ -90,7 +90,7 @@ class Parser(FlaskParser):
 
 
 class Noun(flask_smorest.Blueprint):
-    """The views of one noun."""
+    """The views of one noun. Its name heads its routes in the description; that of a page is in lower case."""
 
     ARGUMENTS_PARSER = Parser()
 

@@ -12,7 +12,7 @@ from forllm_server.queue import control, llm_request_store
 from forllm_server.web.current import current
 from forllm_server.web.paging import decode_cursor
 
-blueprint = Noun("llm-requests", "Questions to models: queued, running, answered or failed.")
+blueprint = Noun("LLM requests", "Questions to models: queued, running, answered or failed.")
 
 
 @blueprint.route("/llm-requests", methods=["GET"])

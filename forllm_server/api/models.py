@@ -8,7 +8,7 @@ from forllm_server.api.schemas_setup import ModelOut
 from forllm_server.catalog.model_store import list_models
 from forllm_server.web.current import current
 
-blueprint = Noun("models", "Models, as the last probe of their backend found them.")
+blueprint = Noun("Models", "Models, as the last probe of their backend found them.")
 
 
 class ModelQuery(Input):

@@ -13,7 +13,7 @@ from forllm_server.personas import editing, persona_store, version_store
 from forllm_server.personas.model import Persona
 from forllm_server.web.current import current, current_user_id
 
-blueprint = Noun("personas", "Who can answer. Every change makes a new version; no version is ever changed.")
+blueprint = Noun("Personas", "Who can answer. Every change makes a new version; no version is ever changed.")
 
 
 @blueprint.route("/personas", methods=["GET"])

@@ -16,7 +16,7 @@ from forllm_server.forum.model import Post
 from forllm_server.forum.rendering import ensure_html
 from forllm_server.web.current import current, current_user_id
 
-blueprint = Noun("posts", "Messages. A reply is a post with a parent.")
+blueprint = Noun("Posts", "Messages. A reply is a post with a parent.")
 
 
 @blueprint.route("/posts/<int:post_id>", methods=["GET"])

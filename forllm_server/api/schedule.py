@@ -15,7 +15,7 @@ from forllm_server.schedule.gate import Gate, read_gate
 from forllm_server.schedule.model import ScheduleWindow
 from forllm_server.web.current import current, current_user_id
 
-blueprint = Noun("schedule", "Windows: the hours in which models may work. Without any they always may.")
+blueprint = Noun("Schedule", "Windows: the hours in which models may work. Without any they always may.")
 
 
 @blueprint.route("/schedule/windows", methods=["GET"])

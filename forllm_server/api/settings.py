@@ -14,7 +14,7 @@ from forllm_server.personas.persona_store import find_persona
 from forllm_server.settings.values import change_settings, read_settings
 from forllm_server.web.current import current
 
-blueprint = Noun("settings", "What the owner of the forum decides while it runs.")
+blueprint = Noun("Settings", "What the owner of the forum decides while it runs.")
 
 
 @blueprint.route("/settings", methods=["GET"])

@@ -25,7 +25,7 @@ from forllm_server.forum.topic_store import TopicCursor
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.paging import decode_cursor
 
-blueprint = Noun("subforums", "Shelves that topics stand on.")
+blueprint = Noun("Subforums", "Shelves that topics stand on.")
 
 
 @blueprint.route("/subforums", methods=["GET"])

@@ -11,7 +11,7 @@ from forllm_server.forum.rendering import ensure_html
 from forllm_server.web.current import current
 from forllm_server.web.paging import decode_cursor
 
-blueprint = Noun("topics", "Titled discussions. A new one is opened in its subforum.")
+blueprint = Noun("Topics", "Titled discussions. A new one is opened in its subforum.")
 
 
 @blueprint.route("/topics/<int:topic_id>", methods=["GET"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from forllm_server.backends.faults import BackendError, Refused
+from forllm_server.backends.faults import BackendError, ModelMissing, Refused, Unreadable
 
 CONTEXT_KNOWN = "known"
 CONTEXT_TOLD = "told"
@@ -215,6 +215,13 @@ class Backend(ABC):
     def close(self) -> None:
         """Let go of everything held: connections, processes."""
         return
+
+    def failed_probe(self, error: BackendError) -> Probe:
+        """What a probe tells that ended in an error."""
+        if isinstance(error, ModelMissing):
+            message = f"Something answers there, but not as this kind does ({self.label}). Try another kind."
+            return Probe(is_reachable=False, error=message, error_code=Unreadable.code)
+        return Probe(is_reachable=False, error=error.message, error_code=error.code)
 
     def check_request(self, request: GenerationRequest) -> None:
         """Refuse what servers answer with nonsense. Raises Refused."""

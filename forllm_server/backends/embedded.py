@@ -42,7 +42,7 @@ class Embedded(LlamaCpp):
         try:
             model = self._model()
         except BackendError as error:
-            return Probe(is_reachable=False, server="embedded", error=error.message, error_code=error.code)
+            return self.failed_probe(error)
         return Probe(
             is_reachable=True,
             server="llama.cpp (embedded)",

@@ -33,7 +33,7 @@ class LlamaCpp(OpenAiCompatible):
             props = self._ask("GET", "/props") or {}
             models = self._models(props)
         except BackendError as error:
-            return Probe(is_reachable=False, error=error.message, error_code=error.code)
+            return self.failed_probe(error)
         if not props and not any("llama" in str(model.details.get("owned_by", "")) for model in models):
             return Probe(is_reachable=False, error=_NOT_LLAMA, error_code=Unreadable.code)
         slots = as_count(props.get("total_slots"))

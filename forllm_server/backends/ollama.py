@@ -52,7 +52,7 @@ class Ollama(Backend):
                 raise Unreadable("Something answers there, but it is not Ollama. Try another kind.")
             models = self.list_models()
         except BackendError as error:
-            return Probe(is_reachable=False, error=error.message, error_code=error.code)
+            return self.failed_probe(error)
         return Probe(
             is_reachable=True,
             server="Ollama",

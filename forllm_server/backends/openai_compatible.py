@@ -59,7 +59,7 @@ class OpenAiCompatible(Backend):
         try:
             models = self.list_models()
         except BackendError as error:
-            return Probe(is_reachable=False, error=error.message, error_code=error.code)
+            return self.failed_probe(error)
         return Probe(is_reachable=True, server=self._server_name(models), models=models, features={"tokenizer": False})
 
     def list_models(self) -> tuple[ModelFound, ...]:

@@ -8,6 +8,7 @@ closes the socket when the silence is over, and so does `abort`, which wakes the
 import json
 import math
 import socket
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
@@ -385,9 +386,11 @@ def _is_http(cause: BaseException) -> bool:
 
 
 def _unreachable(error: Exception) -> BackendError:
-    for cause in _causes(error):
-        if isinstance(cause, urllib3.exceptions.SSLError | requests.exceptions.SSLError):
+    for cause in sorted(_causes(error), key=lambda cause: not isinstance(cause, ssl.SSLCertVerificationError)):
+        if isinstance(cause, ssl.SSLCertVerificationError):
             return Unreachable("The server's TLS certificate cannot be trusted. Check its address.", permanent=True)
+        if isinstance(cause, ssl.SSLError | urllib3.exceptions.SSLError | requests.exceptions.SSLError):
+            return Unreachable("The server does not speak TLS. Does its address begin with http://?", permanent=True)
         if isinstance(cause, socket.gaierror):
             return Unreachable("There is no server of that name. Check the address.")
         if isinstance(cause, ConnectionRefusedError):

@@ -52,9 +52,11 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            outcome = super().invoke(ctx)
         except ForllmError as error:
             raise click.ClickException(error.message) from error
+        # What a command returns is its exit code.
+        ctx.exit(outcome if isinstance(outcome, int) else 0)
 
 
 @click.group(

@@ -117,7 +117,7 @@ def _busy_as_unavailable() -> Iterator[None]:
         yield
     except OperationalError as error:
         reason = str(error.orig).lower()
-        if "locked" in reason or "busy" in reason:
+        if "locked" in reason or "busy" in reason or "deadlock detected" in reason:
             raise Unavailable() from error
         if "full" in reason:
             raise Unavailable("The disk is full: FORLLM could not save. Make some room and try again.") from error

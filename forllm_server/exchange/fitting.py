@@ -32,18 +32,23 @@ def fitted_texts(text: str) -> list[str]:
 
     Cut at a line's end where there is one in the second half of a piece.
     """
-    if not text.strip():
-        return [NO_TEXT]
+    rest = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     pieces = []
-    rest = text
-    while len(rest.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
-        piece = rest.encode("utf-8", "replace")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
+    while rest:
+        piece = rest.encode("utf-8")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
         line_end = piece.rfind("\n")
-        if line_end > len(piece) // 2:
+        if len(piece) < len(rest) and line_end > len(piece) // 2:
             piece = piece[: line_end + 1]
         pieces.append(piece)
         rest = rest[len(piece) :]
-    return [piece if piece.strip() else NO_TEXT for piece in (*pieces, rest) if piece.strip() or not pieces]
+    return [piece for piece in pieces if _is_visible(piece)] or [NO_TEXT]
+
+
+def _is_visible(text: str) -> bool:
+    try:
+        return bool(clean_text(text, field="content"))
+    except Invalid:
+        return False
 
 
 def fitted_instructions(text: str) -> str:

@@ -30,11 +30,16 @@ def add_reply(
     Raises NotFound (no such parent), Conflict (the parent was deleted) or Invalid.
     """
     values = {"owner_id": owner_id, "author_kind": AuthorKind.PERSON.value, "content": clean_content(content)}
-    return _add(connection, parent_id, values, now, topic_id)
+    return post_store.get_post(connection, _add(connection, parent_id, values, now, topic_id))
 
 
 def add_answer(connection: Connection, answer: Answer, now: datetime) -> Post:
-    """A persona's reply to a post: posted at most once for one LLM request.
+    """A persona's reply to a post, as :func:`answer_post` makes it."""
+    return post_store.get_post(connection, answer_post(connection, answer, now))
+
+
+def answer_post(connection: Connection, answer: Answer, now: datetime) -> int:
+    """A persona's reply to a post, at most once for one LLM request; the new post's id.
 
     A text beyond 256 KiB is cut there and told by ``finish_reason`` "length". Raises NotFound (no such parent),
     Conflict (the parent was deleted, or the request was answered already) or Invalid (nothing was said).
@@ -130,7 +135,7 @@ def restore_post(connection: Connection, post_id: int) -> Post:
     return post_store.get_post(connection, post_id)
 
 
-def _add(connection: Connection, parent_id: int, values: dict[str, Any], now: datetime, topic_id: int | None) -> Post:
+def _add(connection: Connection, parent_id: int, values: dict[str, Any], now: datetime, topic_id: int | None) -> int:
     place = post_store.update_for_new_reply(connection, parent_id)
     if topic_id is not None and place.topic_id != topic_id:
         raise NotFound("The post to reply to is not in this topic.", field="parent_id")
@@ -145,7 +150,7 @@ def _add(connection: Connection, parent_id: int, values: dict[str, Any], now: da
     }
     post_id = post_store.insert_post(connection, values | placed)
     topic_store.update_for_new_post(connection, place.topic_id, now)
-    return post_store.get_post(connection, post_id)
+    return post_id
 
 
 def _fitting(text: str) -> str:

@@ -5,9 +5,10 @@ Of a deleted post the text is withheld here, in one place, so that no page, prom
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.db.types import metadata
@@ -114,21 +115,7 @@ def update_for_new_reply(connection: Connection, parent_id: int) -> Place:
 
     One statement, so that two replies at once get two numbers: the second waits for the first transaction's end.
     """
-    topic_is_there = (
-        select(topics.c.id)
-        .join(subforums, subforums.c.id == topics.c.subforum_id)
-        .where(topics.c.id == posts.c.topic_id, topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
-        .exists()
-    )
-    statement = (
-        update(posts)
-        .where(posts.c.id == parent_id, topic_is_there)
-        .values(child_count=posts.c.child_count + 1)
-        .returning(
-            posts.c.topic_id, posts.c.path, posts.c.depth, posts.c.version, posts.c.child_count, posts.c.deleted_at
-        )
-    )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_new_reply(), {"parent": parent_id}).one_or_none()
     if row is None:
         raise NotFound("The post to reply to is not there. It may have been deleted.", field="parent_id")
     return Place(
@@ -142,15 +129,33 @@ def update_for_new_reply(connection: Connection, parent_id: int) -> Place:
     )
 
 
+@cache
+def _new_reply() -> Update:
+    # Built once: it runs for every reply, and building costs more than running it.
+    topic_is_there = (
+        select(topics.c.id)
+        .join(subforums, subforums.c.id == topics.c.subforum_id)
+        .where(topics.c.id == posts.c.topic_id, topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
+        .exists()
+    )
+    statement = update(posts).where(posts.c.id == bindparam("parent"), topic_is_there)
+    return statement.values(child_count=posts.c.child_count + 1).returning(
+        posts.c.topic_id, posts.c.path, posts.c.depth, posts.c.version, posts.c.child_count, posts.c.deleted_at
+    )
+
+
+_INSERT = insert(posts).returning(posts.c.id)
+
+
 def insert_post(connection: Connection, values: Mapping[str, Any]) -> int:
     """Add a post; its id. Raises Conflict when its LLM request was answered already."""
     # A JSON column would store None as the JSON value null; left out it is SQL's NULL.
     given = {name: value for name, value in values.items() if value is not None}
     try:
-        with connection.begin_nested():
-            post_id: int = connection.execute(insert(posts).values(given).returning(posts.c.id)).scalar_one()
+        post_id: int = connection.execute(_INSERT, given).scalar_one()
     except IntegrityError as error:
-        if find_post_of_llm_request(connection, given.get("llm_request_id", 0)) is None:
+        # Both databases name the column or the constraint in their message.
+        if "llm_request_id" not in str(error.orig):
             raise
         raise Conflict("This LLM request was answered already; its reply was not posted twice.") from error
     return post_id

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -10,7 +11,9 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Update,
     and_,
+    bindparam,
     case,
     func,
     insert,
@@ -107,10 +110,20 @@ def update_topic(connection: Connection, topic_id: int, **values: Any) -> None:
 
 def update_for_new_post(connection: Connection, topic_id: int, now: datetime) -> None:
     """Count one post more, written ``now``."""
-    # A post may be committed after one that was begun later; the newest activity must not go backwards.
-    moment = literal(now, topics.c.last_post_at.type)
+    connection.execute(_new_post(), {"topic": topic_id, "now": now})
+
+
+@cache
+def _new_post() -> Update:
+    # Built once: it runs for every post. A post may be committed after one that was begun later; the newest activity
+    # must not go backwards.
+    moment = bindparam("now", type_=topics.c.last_post_at.type)
     newest = case((topics.c.last_post_at > moment, topics.c.last_post_at), else_=moment)
-    _update(connection, topic_id, post_count=topics.c.post_count + 1, last_post_at=newest)
+    return (
+        update(topics)
+        .where(topics.c.id == bindparam("topic"))
+        .values(version=topics.c.version + 1, post_count=topics.c.post_count + 1, last_post_at=newest)
+    )
 
 
 def update_for_deleted_post(connection: Connection, topic_id: int, created_at: datetime) -> None:

@@ -12,9 +12,9 @@ from forllm_server.backends.faults import BackendError
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import BackendRecord, Model
-from forllm_server.errors import NotFound
+from forllm_server.errors import Conflict, NotFound
 from forllm_server.forum import post_store, topic_store
-from forllm_server.forum.editing import add_answer
+from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.prompting import ContextSize, Question, build_prompt, context_of, counter_for, read_question
@@ -159,9 +159,9 @@ class ReplyKind:
         answer = _answer(job.request, subject, generation, usage)
 
         def write_reply(connection: Connection) -> int:
-            post = add_answer(connection, answer, job.now())
+            post_id = _answer_post(connection, answer, job)
             _learn(connection, subject.model, prompt, generation)
-            return post.id
+            return post_id
 
         job.succeed(
             write_reply,
@@ -169,6 +169,14 @@ class ReplyKind:
             finish_reason=generation.finish_reason or "stop",
             output_tokens=generation.usage.completion_tokens or job.output_tokens,
         )
+
+
+def _answer_post(connection: Connection, answer: Answer, job: Job) -> int:
+    try:
+        return answer_post(connection, answer, job.now())
+    except (NotFound, Conflict) as error:
+        # Deleted while the model wrote, or answered already by whoever has the lease now: the fence tells which.
+        raise Hopeless(error.message, cause=Cause.SUBJECT_GONE) from error
 
 
 def read_subject(connection: Connection, request: LlmRequest) -> _Subject:

@@ -2,4 +2,32 @@
 
 from flask import Blueprint
 
-PAGES: tuple[Blueprint, ...] = ()
+from forllm_server.pages import (
+    backend,
+    frame,
+    home,
+    persona,
+    post,
+    queue,
+    schedule,
+    settings,
+    subforum,
+    topic,
+    trash,
+    writing,
+)
+
+PAGES: tuple[Blueprint, ...] = (
+    frame.blueprint,
+    home.blueprint,
+    subforum.blueprint,
+    topic.blueprint,
+    post.blueprint,
+    writing.blueprint,
+    queue.blueprint,
+    persona.blueprint,
+    schedule.blueprint,
+    backend.blueprint,
+    settings.blueprint,
+    trash.blueprint,
+)

@@ -11,6 +11,7 @@ from forllm_server.errors import Unavailable
 from forllm_server.forum.model import Subforum
 from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.pages.marks import hue_class, mark
+from forllm_server.pages.words import context_words, counted, size_words
 from forllm_server.queue.llm_request_store import count_by_status
 from forllm_server.queue.model import Status
 from forllm_server.schedule.gate import read_gate
@@ -21,6 +22,9 @@ blueprint = Blueprint("frame", __name__)
 
 blueprint.add_app_template_global(mark)
 blueprint.add_app_template_global(hue_class)
+blueprint.add_app_template_global(counted)
+blueprint.add_app_template_global(context_words)
+blueprint.add_app_template_global(size_words)
 
 
 @dataclass(frozen=True)

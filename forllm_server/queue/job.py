@@ -8,18 +8,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from forllm_server import clock
+from forllm_server import clock, log
 from forllm_server.db import Database
-from forllm_server.errors import ForllmError
+from forllm_server.errors import ForllmError, Unavailable
 from forllm_server.queue import backend_state_store, chunk_store, lease_store, prompt_store
 from forllm_server.queue.claiming import LEASE
-from forllm_server.queue.lease_store import Lease
+from forllm_server.queue.lease_store import Lease, Outcome
 from forllm_server.queue.model import Cause, LlmRequest
 from forllm_server.queue.retry import Decision
 
 #: A checkpoint is written after this long or this much, whichever comes first.
 CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_TOKENS = 20
+#: How long the end of a good run waits for a database that is busy or full, from try to try.
+SETTLE_PAUSES_SECONDS = (0.2, 1.0, 3.0, 5.0)
 
 
 class Interruption(StrEnum):
@@ -62,10 +64,13 @@ class Job:
         self.output_tokens = 0
         self.first_token_at: datetime | None = None
         self._guard = threading.Lock()
+        self._patience = threading.Event()
         self._stop: Callable[[], None] | None = None
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._unsaved_tokens = 0
+        self._save_at_tokens = CHECKPOINT_TOKENS
+        self._tried_at = self.renewed_at
         self._seq = 0
 
     def on_interrupt(self, stop: Callable[[], None]) -> None:
@@ -82,6 +87,7 @@ class Job:
                 return
             self.interruption = why
             stop = self._stop
+        self._patience.set()
         if stop is not None:
             stop()
 
@@ -106,8 +112,8 @@ class Job:
         self._text.append(text)
         self._thinking.append(thinking)
         self._unsaved_tokens += tokens
-        if self._unsaved_tokens >= CHECKPOINT_TOKENS or clock.monotonic() - self.renewed_at >= CHECKPOINT_SECONDS:
-            self.checkpoint()
+        if self._unsaved_tokens >= self._save_at_tokens or clock.monotonic() - self._tried_at >= CHECKPOINT_SECONDS:
+            self._checkpoint_if_possible()
 
     def checkpoint(self) -> None:
         """Save what has been written since the last one, and renew the lease with it."""
@@ -138,6 +144,16 @@ class Job:
         if asked:
             self.interrupt(Interruption.CANCELLED)
 
+    def _checkpoint_if_possible(self) -> None:
+        """A database that is busy for a moment stops no generation: the piece goes with the next checkpoint."""
+        self._tried_at = clock.monotonic()
+        try:
+            self.checkpoint()
+            self._save_at_tokens = CHECKPOINT_TOKENS
+        except Unavailable as error:
+            self._save_at_tokens = self._unsaved_tokens + CHECKPOINT_TOKENS
+            log.event("checkpoint.delayed", level=log.WARNING, detail=error.message, **self.request.log_context())
+
     def checkpoint_quietly(self) -> None:
         """Save the last piece before the run is settled; a lost lease is for the settling to find out."""
         try:
@@ -153,29 +169,41 @@ class Job:
         finish_reason: str,
         output_tokens: int,
     ) -> None:
-        """End well: the status, the reply, and nothing half of it, in one transaction fenced by the lease."""
+        """End well: the reply, the status, and nothing half of it, in one transaction fenced by the lease.
+
+        A night's generation is not thrown away because the database is busy for a moment: the end is tried again
+        for a while before Unavailable is raised.
+        """
         self.raise_if_interrupted()
-        now = clock.now()
-        with self.database.transaction() as connection:
-            is_ours = lease_store.update_to_succeeded(
-                connection,
-                self.lease,
-                usage=usage,
-                finish_reason=finish_reason,
-                output_tokens=output_tokens,
-                has_chunks=self._seq > 0 or self.lease.run > 1,
-                first_token_at=self.first_token_at,
-                now=now,
-            )
-            if not is_ours:
-                self._lose()
-            reply_post_id = write_reply(connection)
-            if reply_post_id is not None:
-                lease_store.update_reply(connection, self.request.id, reply_post_id)
-            if self._backend_failures and self.request.backend_id is not None:
-                backend_state_store.delete_failures(connection, self.request.backend_id)
+        outcome = Outcome(
+            usage=usage,
+            finish_reason=finish_reason,
+            output_tokens=output_tokens,
+            has_chunks=self._seq > 0 or self.lease.run > 1,
+            first_token_at=self.first_token_at,
+        )
+        for pause_seconds in SETTLE_PAUSES_SECONDS:
+            try:
+                self._succeed(write_reply, outcome)
+                break
+            except Unavailable:
+                self._patience.wait(pause_seconds)
+                self.raise_if_interrupted()
+        else:
+            self._succeed(write_reply, outcome)
         self.is_settled = True
         self.output_tokens = output_tokens
+
+    def _succeed(self, write_reply: Callable[[Connection], int | None], outcome: Outcome) -> None:
+        # The reply first, then the fenced status: posts before requests before versions, as everybody locks them.
+        # When the fence fails, the transaction takes the reply back with it.
+        with self.database.transaction() as connection:
+            reply_post_id = write_reply(connection)
+            now = clock.now()
+            if not lease_store.update_to_succeeded(connection, self.lease, outcome, reply_post_id, now=now):
+                self._lose()
+            if self._backend_failures and self.request.backend_id is not None:
+                backend_state_store.delete_failures(connection, self.request.backend_id)
 
     def settle(self, decision: Decision, *, keeps_partial: bool = True) -> bool:
         """End without a reply, as decided. False when the lease was lost and somebody else decides."""

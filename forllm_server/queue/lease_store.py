@@ -164,47 +164,44 @@ _SUCCEED = _FENCED.values(
     finish_reason=bindparam("reason"),
     output_tokens=bindparam("tokens"),
     first_token_at=func.coalesce(_c.first_token_at, bindparam("first", type_=UtcDateTime())),
+    reply_post_id=bindparam("reply", type_=Id),
 )
-_REPLY = (
-    update(llm_requests).where(_c.id == bindparam("id_", type_=Id)).values(reply_post_id=bindparam("reply", type_=Id))
-)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended well. ``has_chunks``: there is a partial text to be dropped."""
+
+    usage: Mapping[str, Any] | None
+    finish_reason: str
+    output_tokens: int
+    has_chunks: bool
+    first_token_at: datetime | None
 
 
 def update_to_succeeded(
-    connection: Connection,
-    lease: Lease,
-    *,
-    usage: Mapping[str, Any] | None,
-    finish_reason: str,
-    output_tokens: int,
-    has_chunks: bool,
-    first_token_at: datetime | None,
-    now: datetime,
+    connection: Connection, lease: Lease, outcome: Outcome, reply_post_id: int | None, *, now: datetime
 ) -> bool:
-    """The first half of the one transaction that ends a request well; False when the lease is lost."""
+    """The end of a good run, in one transaction with its reply; False when the lease is lost."""
     result = connection.execute(
         _SUCCEED,
         {
             "id_": lease.llm_request_id,
             "token": lease.token,
-            "usage_": dict(usage) if usage is not None else None,
-            "reason": finish_reason,
-            "tokens": output_tokens,
-            "first": first_token_at,
+            "usage_": dict(outcome.usage) if outcome.usage is not None else None,
+            "reason": outcome.finish_reason,
+            "tokens": outcome.output_tokens,
+            "first": outcome.first_token_at,
+            "reply": reply_post_id,
             "now": now,
         },
     )
     if result.rowcount != 1:
         return False
-    if has_chunks:
+    if outcome.has_chunks:
         delete_chunks(connection, lease.llm_request_id)
     bump_versions(connection, lease.topic_id)
     return True
-
-
-def update_reply(connection: Connection, llm_request_id: int, reply_post_id: int) -> None:
-    """Note which post answered; inside the same transaction as :func:`update_to_succeeded`."""
-    connection.execute(_REPLY, {"id_": llm_request_id, "reply": reply_post_id})
 
 
 def update_unfinished(connection: Connection, lease: Lease, decision: Decision, *, now: datetime) -> bool:

@@ -1,12 +1,12 @@
 """Errors become answers: a page for people, ``application/problem+json`` (RFC 9457) for programs."""
 
-from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from forllm_server import log
 from forllm_server.errors import Conflict, ForllmError, Invalid, NotAllowed, NotFound, TooLarge, Unavailable
@@ -79,8 +79,9 @@ def _answer_domain_error(error: ForllmError) -> Response:
 
 def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    phrase = HTTPStatus(status).phrase
-    response = _answer(status, phrase.lower().replace(" ", "_"), _SENTENCES.get(status) or error.description or phrase)
+    phrase = HTTP_STATUS_CODES[status]
+    code = TooLarge.code if status == 413 else phrase.lower().replace(" ", "_")
+    response = _answer(status, code, _SENTENCES.get(status) or error.description or phrase)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -114,14 +115,14 @@ def _answer(
         return _problem(status, code, detail, field=field, errors=errors)
     # The layout reads the database, which may be what is broken: then the page does without it.
     template = "errors/fault.html" if status >= 500 else "errors/show.html"
-    title = _TITLES.get(status, HTTPStatus(status).phrase)
+    title = _TITLES.get(status, HTTP_STATUS_CODES[status])
     return page(template, block="problem", status=status, title=title, detail=detail, http_status=status)
 
 
 def _problem(status: int, code: str, detail: str, *, field: str | None, errors: dict[str, Any] | None) -> Response:
     members: dict[str, Any] = {
         "type": f"urn:forllm:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": HTTP_STATUS_CODES[status],
         "status": status,
         "detail": detail,
         "code": code,

@@ -1,12 +1,14 @@
 """What holds for every route: JSON without surprises, idempotency, and a description that is true."""
 
 import json
+import re
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from forllm_server.api.strict_json import read_json
+from forllm_server.config import CHECKOUT
 from forllm_server.web.paging import Malformed
 
 ADDRESS = "/api/v1/subforums"
@@ -144,3 +146,12 @@ def test_a_wrong_method_keeps_allow_and_speaks_json(client: FlaskClient) -> None
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
     assert answer.mimetype == "application/problem+json"
+
+
+def test_the_documentation_names_every_route_with_its_methods(client: FlaskClient) -> None:
+    text = (CHECKOUT / "docs" / "api.md").read_text("utf-8")
+    for path, operations in client.get("/api/v1/openapi.json").get_json()["paths"].items():
+        methods = {name.upper() for name in operations if name != "parameters"}
+        row = re.search(rf"^\| `{re.escape(path)}` \| ([A-Z ]+) \|", text, re.MULTILINE)
+        assert row is not None, path
+        assert set(row[1].split()) == methods, path

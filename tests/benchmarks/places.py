@@ -92,8 +92,11 @@ def forum_copy(folder: Path, target: Path) -> Iterator[Installation]:
 def find_place(database: Database, topic_sizes: tuple[int, ...]) -> Place:
     """What :func:`write_forum` wrote."""
     with database.read() as connection:
-        titles = dict(connection.execute(text("SELECT title, id FROM topics WHERE title LIKE 'A % topic of %'")).all())
-        backend_id, model_id = connection.execute(text("SELECT backend_id, id FROM models ORDER BY id DESC")).first()
+        rows = connection.execute(text("SELECT title, id FROM topics WHERE title LIKE 'A % topic of %'"))
+        titles = {str(title): int(topic_id) for title, topic_id in rows}
+        backend_id, model_id = connection.execute(
+            text("SELECT backend_id, id FROM models ORDER BY id DESC LIMIT 1")
+        ).one()
         posts = connection.execute(text("SELECT count(*) FROM posts")).scalar_one()
     topic_ids = {(shape, size): titles[_title(shape, size)] for shape in SHAPES for size in topic_sizes}
     return Place(topic_ids, backend_id, model_id, posts)
@@ -138,7 +141,7 @@ def _write_subforums(connection: Connection) -> list[int]:
         for number in range(1, SUBFORUMS + 1)
     ]
     connection.execute(insert(metadata.tables["subforums"]), rows)
-    return [row["id"] for row in rows]
+    return list(range(1, SUBFORUMS + 1))
 
 
 def _write_topic(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -15,7 +16,7 @@ from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.cli.runtime import Installation
 from forllm_server.config import CHECKOUT
 from forllm_server.db import Database
-from forllm_server.forum.editing import add_answer
+from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
 from forllm_server.jobs import Connections, JobContext
 from forllm_server.jobs.reply import Ask, ReplyKind, ask
@@ -25,7 +26,7 @@ from forllm_server.queue.llm_request_store import insert_llm_requests
 from forllm_server.queue.model import LlmRequest, NewLlmRequest
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import Kind, WorkerPool
-from tests.benchmarks.measure import Row, Scale, Yardstick, at_least, medians, timed, yardstick
+from tests.benchmarks.measure import Row, Scale, at_least, medians, timed, yardstick
 from tests.benchmarks.places import Place, installed, write_forum, write_history
 
 #: Posts to ask about; few, so that the table of posts is not what is measured.
@@ -55,7 +56,7 @@ class InstantKind:
         )
 
         def write_reply(connection: Connection) -> int:
-            return add_answer(connection, answer, job.now()).id
+            return answer_post(connection, answer, job.now())
 
         job.succeed(write_reply, usage=None, finish_reason="stop", output_tokens=50)
 
@@ -225,6 +226,48 @@ def measure_drain(folder: Path, scale: Scale) -> list[Row]:
     ]
 
 
+def measure_own_cost(_folder: Path, scale: Scale) -> list[Row]:
+    """The same drain and enqueue where a commit costs nothing: what is left is FORLLM's own work."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        return []
+    with tempfile.TemporaryDirectory(prefix="forllm-bench-", dir=memory) as name, ExitStack() as stack:
+        empty = Queue(stack.enter_context(installed(Path(name) / "own-0")), finished=0)
+        full = Queue(stack.enter_context(installed(Path(name) / "own-n")), finished=scale.finished)
+        number = scale.llm_requests
+
+        def singly() -> float:
+            speed = number / timed(lambda: empty.ask_singly(number))
+            empty.forget_queued()
+            return speed
+
+        speeds = medians(
+            {
+                "singly": singly,
+                "empty": lambda: empty.drain(InstantKind(), number),
+                "full": lambda: full.drain(InstantKind(), number),
+            },
+            scale.repeats,
+        )
+    share = f"{speeds['full'] / speeds['empty']:.2f} of the empty table's"
+    return [
+        Row(
+            "enqueue singly, data in memory", speeds["singly"], "/s", f"{_each(speeds['singly'])} of our own work each"
+        ),
+        Row(
+            "drain, data in memory, empty table",
+            speeds["empty"],
+            "/s",
+            f"{_each(speeds['empty'])} of our own work each",
+        ),
+        Row(f"drain, data in memory, {scale.finished:,} finished rows", speeds["full"], "/s", share),
+    ]
+
+
+def _each(speed: float) -> str:
+    return f"{1000 / speed:.1f} ms of our own work each"
+
+
 def measure_replies(folder: Path, scale: Scale) -> list[Row]:
     """The whole job (prompt, HTTP, checkpoints, post) against an instant server."""
     number = max(5, scale.llm_requests // 4)
@@ -279,5 +322,3 @@ def _ask_barely(url: str, number: int) -> None:
             with session.post(f"{url}/v1/chat/completions", json=body, stream=True, timeout=60) as response:
                 for _ in response.iter_lines(chunk_size=1):
                     pass
-
-

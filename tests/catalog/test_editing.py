@@ -20,7 +20,7 @@ from forllm_server.catalog.editing import (
 from forllm_server.catalog.model import BackendKind
 from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.db import Database
-from forllm_server.errors import ForllmError, Invalid, NameTaken, NotAllowed, NotFound
+from forllm_server.errors import ForllmError, Invalid, NameTaken, NotAllowed, NotFound, Unavailable
 from tests.catalog.world import NOW, SECRET, add, add_model
 
 
@@ -220,3 +220,12 @@ def test_a_full_list_costs_one_query_however_long(sqlite_database: Database) -> 
         event.remove(sqlite_database.engine, "before_cursor_execute", note)
     assert len(listed) == 20
     assert len(statements) == 1
+
+
+def test_a_locked_database_is_told_and_nothing_is_half_written(sqlite_database: Database) -> None:
+    impatient = Database(sqlite_database.url, busy_timeout_seconds=0.05)
+    with sqlite_database.transaction(), pytest.raises(Unavailable), impatient.transaction() as connection:
+        add(connection)
+    with impatient.transaction() as connection:
+        assert add(connection).name == "Workshop"
+    impatient.close()

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from forllm_server.db import Database
-from forllm_server.errors import Invalid
+from forllm_server.errors import Invalid, Unavailable
 from forllm_server.exchange import importing_threads
 from forllm_server.exchange.ledger import ImportReport
 from forllm_server.exchange.original import import_original
@@ -371,3 +371,13 @@ def test_the_report_can_be_read_by_a_person(sqlite_database: Database, original:
     lines = _import(sqlite_database, original).lines()
     assert "posts: 5 added" in lines
     assert "posts: 5 were here already" in _import(sqlite_database, original).lines()
+
+
+def test_a_locked_database_stops_the_import_and_the_next_one_completes_it(
+    sqlite_database: Database, original: Original
+) -> None:
+    impatient = Database(sqlite_database.url, busy_timeout_seconds=0.05)
+    with sqlite_database.transaction(), pytest.raises(Unavailable):
+        _import(impatient, original)
+    assert _import(impatient, original).added["post"] == 5
+    impatient.close()

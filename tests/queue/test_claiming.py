@@ -8,13 +8,14 @@ from forllm_server.db import Database
 from forllm_server.queue import backend_state_store, claiming, lease_store
 from forllm_server.queue.claiming import LEASE, ClaimableBackend
 from forllm_server.queue.dispatch import LastServed
-from forllm_server.queue.lease_store import Lease
+from forllm_server.queue.lease_store import Lease, Outcome
 from forllm_server.queue.llm_request_store import get_llm_request, update_status
 from forllm_server.queue.model import Cause, Lane, LlmRequest, Status
 from forllm_server.queue.retry import Decision
 from tests.support.world import World, insert_backend, insert_model, make_world, queue_request
 
 DICE = 0.5
+OUTCOME = Outcome(usage=None, finish_reason="stop", output_tokens=1, has_chunks=True, first_token_at=None)
 
 
 def claim(
@@ -136,16 +137,7 @@ def test_a_write_without_the_lease_changes_nothing(database: Database, now: date
         assert lease_store.update_lease(connection, stranger, until=now) is None
         assert lease_store.update_progress(connection, stranger, until=now, output_tokens=9, first_token_at=now) is None
         assert not lease_store.update_unfinished(connection, stranger, gone, now=now)
-        assert not lease_store.update_to_succeeded(
-            connection,
-            stranger,
-            usage=None,
-            finish_reason="stop",
-            output_tokens=1,
-            has_chunks=True,
-            first_token_at=None,
-            now=now,
-        )
+        assert not lease_store.update_to_succeeded(connection, stranger, OUTCOME, None, now=now)
         assert get_llm_request(connection, claimed.id) == claimed
 
 
@@ -163,16 +155,7 @@ def test_an_expired_lease_is_rescued_and_the_first_owner_is_fenced_off(database:
     assert (second.id, second.run, second.attempts) == (first.id, 2, 1)
     with database.transaction() as connection:
         won = [
-            lease_store.update_to_succeeded(
-                connection,
-                lease_of(request),
-                usage=None,
-                finish_reason="stop",
-                output_tokens=1,
-                has_chunks=True,
-                first_token_at=None,
-                now=later,
-            )
+            lease_store.update_to_succeeded(connection, lease_of(request), OUTCOME, None, now=later)
             for request in (first, second)
         ]
     assert won == [False, True]

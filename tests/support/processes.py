@@ -1,9 +1,9 @@
 """FORLLM's real processes, started, signalled and asked over HTTP as a person's are.
 
-    with ForllmProcess("serve", data_dir, "--port", "0") as serve:
-        serve.wait_until_open()
-        assert serve.api("GET", "/health")["status"] == "healthy"
-        assert serve.end(signal.SIGTERM) == 0
+with ForllmProcess("serve", data_dir, "--port", "0") as serve:
+    serve.wait_until_open()
+    assert serve.api("GET", "/health")["status"] == "healthy"
+    assert serve.end(signal.SIGTERM) == 0
 """
 
 import os
@@ -93,7 +93,8 @@ class ForllmProcess:
             assert found or self.is_running, f"it ended ({self.process.returncode}): {self.words()}"
             return found
 
-        return wait_for(heard, f"the words {pattern!r}", self.words)
+        found: re.Match[str] = wait_for(heard, f"the words {pattern!r}", self.words)
+        return found
 
     def api(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """The JSON that the server answers; raises Refused for an error. ``path`` begins with / or with a noun."""
