@@ -14,6 +14,7 @@ from forllm_server.catalog.contexts import TOLD, Context, largest_context_tokens
 from forllm_server.catalog.model import BackendRecord, ContextSource, Model
 from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.db import Database
+from forllm_server.settings.values import read_settings
 
 #: More than this is a catalogue, not a server: the rest is left out.
 MOST_MODELS = 2_000
@@ -33,7 +34,13 @@ def probe_backend(
     """
     with database.read() as connection:
         record = backend_store.get_backend(connection, backend_id)
-    found = look(record, secret_key=secret_key, silence_seconds=silence_seconds)
+        default_context_tokens = read_settings(connection).default_context_tokens
+    found = look(
+        record,
+        secret_key=secret_key,
+        silence_seconds=silence_seconds,
+        default_context_tokens=default_context_tokens,
+    )
     with database.transaction() as connection:
         present = backend_store.get_backend(connection, backend_id)
         if (present.kind, present.base_url) == (record.kind, record.base_url):
@@ -41,10 +48,17 @@ def probe_backend(
         return backend_store.get_backend(connection, backend_id)
 
 
-def look(record: BackendRecord, *, secret_key: bytes, silence_seconds: int) -> Probe:
+def look(
+    record: BackendRecord, *, secret_key: bytes, silence_seconds: int, default_context_tokens: int | None = None
+) -> Probe:
     """Ask the server behind a row; what went wrong is in the answer."""
     try:
-        backend = connect(record, secret_key=secret_key, silence_seconds=silence_seconds)
+        backend = connect(
+            record,
+            secret_key=secret_key,
+            silence_seconds=silence_seconds,
+            default_context_tokens=default_context_tokens,
+        )
     except CannotOpen:
         return Probe(
             is_reachable=False,

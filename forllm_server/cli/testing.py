@@ -9,13 +9,16 @@ import click
 from forllm_server.config import CHECKOUT
 from forllm_server.errors import ConfigurationError
 
-#: Every check besides the tests: name and arguments for ``python -m``.
+#: Every check besides the tests: name and arguments for Python.
 CHECKS = (
-    ("ruff check", ("ruff", "check", ".")),
-    ("ruff format", ("ruff", "format", "--check", ".")),
-    ("mypy", ("mypy",)),
-    ("import-linter", ("importlinter.cli", "lint")),
-    ("generated docs", ("forllm_server", "docs", "--check")),
+    ("ruff check", ("-m", "ruff", "check", ".")),
+    ("ruff format", ("-m", "ruff", "format", "--check", ".")),
+    ("mypy", ("-m", "mypy")),
+    (
+        "import-linter",
+        ("-c", "import sys; from importlinter.cli import lint_imports_command as lint; sys.exit(lint())"),
+    ),
+    ("generated docs", ("-m", "forllm_server", "docs", "--check")),
 )
 
 
@@ -29,7 +32,7 @@ def command(is_all: bool, arguments: Sequence[str]) -> int:
     failed = [name for name, check in CHECKS if is_all and not _passes(name, check)]
     # Without -m the slow ones are left out (pyproject.toml).
     selection = ["-m", ""] if is_all else []
-    code = _run("pytest", *selection, *arguments)
+    code = _run("-m", "pytest", *selection, *arguments)
     if failed:
         click.echo(f"Failed besides the tests: {', '.join(failed)}", err=True)
     return code or int(bool(failed))
@@ -41,4 +44,4 @@ def _passes(name: str, check: Sequence[str]) -> bool:
 
 
 def _run(*arguments: str) -> int:
-    return subprocess.run([sys.executable, "-m", *arguments], cwd=CHECKOUT, check=False).returncode
+    return subprocess.run([sys.executable, *arguments], cwd=CHECKOUT, check=False).returncode

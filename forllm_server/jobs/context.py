@@ -20,13 +20,18 @@ class Connections:
 
     def to(self, record: BackendRecord, settings: Settings) -> Backend:
         """The backend of this row; made anew when its address, key, options or patience have changed."""
-        patience = (record.silence_seconds, settings.silence_seconds)
-        fingerprint = (record.kind, record.base_url, record.api_key_sealed, repr(record.options), patience)
+        own = (record.kind, record.base_url, record.api_key_sealed, repr(record.options), record.silence_seconds)
+        fingerprint = (own, settings.silence_seconds, settings.default_context_tokens)
         with self._guard:
             held = self._held.get(record.id)
             if held is not None and held[0] == fingerprint:
                 return held[1]
-            backend = connect(record, secret_key=self._secret_key, silence_seconds=settings.silence_seconds)
+            backend = connect(
+                record,
+                secret_key=self._secret_key,
+                silence_seconds=settings.silence_seconds,
+                default_context_tokens=settings.default_context_tokens,
+            )
             self._held[record.id] = (fingerprint, backend)
         if held is not None:
             held[1].close()

@@ -17,6 +17,9 @@ from forllm_server.prompts.thread import NEAREST_ANCESTORS, ThreadPost, turns_of
 from forllm_server.prompts.tokens import TokenCounter
 from forllm_server.settings.values import Settings
 
+#: Where a probe of Ollama notes how much a model was trained for, whatever it is loaded with.
+TRAINED = "trained_context_tokens"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -77,13 +80,13 @@ def build_prompt(
 def context_of(kind: BackendKind, model: Model, parameters: Mapping[str, Any], settings: Settings) -> ContextSize:
     """The context a request really gets.
 
-    Ollama loads a model with the context it is told to, so it is the wished-for size up to what the model was trained
-    for. Other servers have a fixed one: a wish can only make it smaller.
+    Ollama loads a model with the context it is told to, so a persona may wish for any size up to what the model was
+    trained for. Other servers have a fixed one: a wish can only make it smaller.
     """
     wished = parameters.get("context_tokens")
-    if kind is BackendKind.OLLAMA:
-        tokens = int(wished or settings.default_context_tokens)
-        return ContextSize(min(tokens, model.context_tokens or tokens), "known")
+    if kind is BackendKind.OLLAMA and wished:
+        trained = model.details.get(TRAINED) or wished
+        return ContextSize(min(int(wished), int(trained)), "known")
     if model.context_tokens is None:
         return ContextSize(int(wished or settings.default_context_tokens), "told" if wished else "guessed")
     tokens = min(int(wished), model.context_tokens) if wished else model.context_tokens

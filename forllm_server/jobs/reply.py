@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from forllm_server.backends.base import Generation, GenerationRequest, Message
+from forllm_server.backends.base import Backend, Generation, GenerationRequest, Message
 from forllm_server.backends.faults import BackendError
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import BackendRecord, Model
+from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.editing import answer_post
@@ -138,7 +139,7 @@ class ReplyKind:
         """Raises BackendError, Hopeless and Interrupted for the worker to settle."""
         with self._context.database.read() as connection:
             subject = read_subject(connection, job.request)
-        backend = self._context.connections.to(subject.record, subject.settings)
+        backend = self._connect(subject)
         counter = counter_for(subject.model, backend)
         context = context_of(subject.record.kind, subject.model, job.request.parameters, subject.settings)
         prompt = _prompt(subject.question, counter=counter, context=context, parameters=job.request.parameters)
@@ -150,6 +151,14 @@ class ReplyKind:
         with generation:
             _follow(job, generation)
         self._post(job, subject, prompt, generation)
+
+    def _connect(self, subject: _Subject) -> Backend:
+        try:
+            return self._context.connections.to(subject.record, subject.settings)
+        except CannotOpen as error:
+            name = subject.record.name
+            message = f"The API key of {name} cannot be read with this key file. Enter it again on the backend's page."
+            raise Hopeless(message, cause=Cause.ERROR) from error
 
     def _post(self, job: Job, subject: _Subject, prompt: Assembled, generation: Generation) -> None:
         usage = asdict(generation.usage)

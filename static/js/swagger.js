@@ -1,3 +1,3 @@
-// Swagger UI on /api/docs, from the copy that comes along. It validates nowhere else and fetches only our own description.
+// The local Swagger UI, at the address that its page names.
 const place = document.querySelector("[data-swagger-ui]");
-window.SwaggerUIBundle({ domNode: place, url: place.dataset.url, validatorUrl: null, deepLinking: true });
+window.SwaggerUIBundle({ domNode: place, url: place.dataset.url, deepLinking: true, validatorUrl: null });

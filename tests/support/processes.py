@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,16 +36,22 @@ class Refused(AssertionError):
 
 
 class ForllmProcess:
-    """One ``python -m forllm_server COMMAND --data …``. Its words go to a file of its own, `words()`."""
+    """One ``python -m forllm_server COMMAND --data …``, behind ``wrapper``. Its words go to ``log``."""
 
     def __init__(
-        self, command: str, data_dir: Path, *options: str, environ: Mapping[str, str] | None = None, log: Path
+        self,
+        command: str,
+        data_dir: Path,
+        *options: str,
+        environ: Mapping[str, str] | None = None,
+        log: Path,
+        wrapper: Sequence[str] = (),
     ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FORLLM_")}
         self._log = log
         with log.open("ab") as words:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "forllm_server", command, "--data", str(data_dir), *options],
+                [*wrapper, sys.executable, "-m", "forllm_server", command, "--data", str(data_dir), *options],
                 cwd=CHECKOUT,
                 env=kept | {"PYTHONUNBUFFERED": "1"} | dict(environ or {}),
                 stdin=subprocess.DEVNULL,

@@ -101,7 +101,9 @@ def show_address() -> Response:
 def with_trial_pages(app: Flask) -> Flask:
     """The same application with the pages under /try."""
     app.register_blueprint(trial)
-    app.jinja_env.loader = ChoiceLoader([DictLoader(TEMPLATES), app.jinja_env.loader])
+    own = app.jinja_env.loader
+    assert own is not None
+    app.jinja_env.loader = ChoiceLoader([DictLoader(TEMPLATES), own])
     return app
 
 

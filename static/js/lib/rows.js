@@ -1,0 +1,58 @@
+// Bringing the rows of a thread in line with what the server says they are now.
+
+/**
+ * Makes the children of `rows` those of `fresh`, in its order: a row is kept when its stamp is the same, filled in
+ * piece by piece when it is a pending one, else replaced. A placeholder `data-keep` names a row that did not change.
+ * Returns the rows that were not there before.
+ */
+export function merge(rows, fresh) {
+  const present = new Map(Array.from(rows.children, (row) => [row.id, row]));
+  const arrived = [];
+  let place = rows.firstElementChild;
+  for (const given of Array.from(fresh.children)) {
+    const id = given.dataset.keep ?? given.id;
+    const before = present.get(id);
+    present.delete(id);
+    if (!before && given.dataset.keep) continue;
+    const row = before ? brought(before, given) : given;
+    if (!before) arrived.push(row);
+    if (row === place) {
+      place = place.nextElementSibling;
+    } else {
+      if (before === place) place = place.nextElementSibling;
+      rows.insertBefore(row, place);
+    }
+    if (before && before !== row) before.remove();
+  }
+  for (const gone of present.values()) gone.remove();
+  return arrived;
+}
+
+// The row that stands for `before` from now on.
+function brought(before, given) {
+  if (given.dataset.keep || before.dataset.stamp === given.dataset.stamp) return before;
+  if (before.hasAttribute("data-pending")) return filled(before, given);
+  keepSlot(before, given);
+  return given;
+}
+
+// Only the parts that differ, so that a button under the pointer and a marked text stay where they are.
+function filled(before, given) {
+  before.className = given.className;
+  before.dataset.stamp = given.dataset.stamp;
+  for (const part of Array.from(given.querySelectorAll("[data-part]"))) {
+    const old = before.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (old && plain(old) !== plain(part)) old.replaceWith(part);
+  }
+  return before;
+}
+
+function plain(part) {
+  return part.outerHTML.replace(/name="csrf_token" value="[^"]*"/g, "");
+}
+
+// A reply that is being written below a post goes over to its new row.
+function keepSlot(before, given) {
+  const written = before.querySelector(".post__slot");
+  if (written?.childElementCount) given.querySelector(".post__slot")?.replaceWith(written);
+}
