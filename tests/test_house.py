@@ -128,7 +128,8 @@ def test_the_functions_of_a_store_begin_with_its_verbs() -> None:
         for file in python_files()
         if file.name.endswith("_store.py")
         for node in tree(file).body
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith(verbs)
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith(verbs)
         # A row made into its dataclass, where two stores of a room share that.
         and not (node.name.endswith("_from") or node.name == "from_row")
     ]

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from forllm_server.api.contract import Noun, database, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
-from forllm_server.api.schemas_setup import BackendChangeIn, BackendIn, BackendOut
-from forllm_server.catalog import backend_store, editing
+from forllm_server.api.schemas_setup import BackendChangeIn, BackendIn, BackendOut, SuggestionOut
+from forllm_server.catalog import backend_store, discovery, editing
 from forllm_server.catalog.editing import BackendChange
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.catalog.probing import probe_backend
@@ -44,6 +44,15 @@ def add(values: dict[str, Any]) -> Response:
         return BackendOut().dump(record)
 
     return create(work, location="/api/v1/backends/{id}")
+
+
+@blueprint.route("/backends/suggestions", methods=["GET"])
+@blueprint.response(200, listing(SuggestionOut))
+def show_suggestions() -> dict[str, Any]:
+    """Look at this machine's usual ports for model servers that are no backends yet. Takes a few seconds at most."""
+    with current().database.read() as connection:
+        known = backend_store.list_backends(connection)
+    return {"items": discovery.look_at_loopback(known, ports=discovery.USUAL_PORTS), "next": None}
 
 
 @blueprint.route("/backends/<int:backend_id>", methods=["GET"])

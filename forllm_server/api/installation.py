@@ -6,20 +6,26 @@ from flask import Blueprint, Flask
 
 from forllm_server import __version__
 from forllm_server.api import (
+    assignments,
     backends,
     documentation,
     llm_requests,
     models,
     personas,
     posts,
+    prompt_estimates,
     schedule,
     settings,
     subforums,
     topics,
+    trash,
 )
 from forllm_server.api.contract import PREFIX, Api
 
-NOUNS = (subforums, topics, posts, personas, llm_requests, schedule, backends, models, settings)
+NOUNS = (
+    *(subforums, assignments, topics, posts, trash, personas),
+    *(llm_requests, prompt_estimates, schedule, backends, models, settings),
+)
 
 
 def install(app: Flask) -> Sequence[Blueprint]:

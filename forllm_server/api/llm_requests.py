@@ -1,14 +1,23 @@
 """``/api/v1/llm-requests``: what was asked of models, and what became of it."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Response, jsonify
 
 from forllm_server.api.asking import describe
 from forllm_server.api.contract import Noun, listing, page_of
-from forllm_server.api.schemas_llm import LlmRequestOut, LlmRequestQuery, LlmRequestWholeOut
+from forllm_server.api.schemas_llm import (
+    LlmRequestChange,
+    LlmRequestOut,
+    LlmRequestQuery,
+    LlmRequestWholeOut,
+    RequeueIn,
+)
 from forllm_server.clock import now
 from forllm_server.queue import control, llm_request_store
+from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current
 from forllm_server.web.paging import decode_cursor
 
@@ -43,20 +52,64 @@ def show(llm_request_id: int) -> Response:
         return jsonify(describe(connection, llm_request_store.get_llm_request(connection, llm_request_id)))
 
 
+@blueprint.route("/llm-requests/<int:llm_request_id>", methods=["PATCH"])
+@blueprint.arguments(LlmRequestChange)
+@blueprint.response(200, LlmRequestWholeOut)
+def change(values: dict[str, Any], llm_request_id: int) -> Response:
+    """Give an LLM request another priority."""
+    with current().database.transaction() as connection:
+        described = describe(
+            connection, control.change_priority(connection, llm_request_id, priority=values["priority"])
+        )
+    return jsonify(described)
+
+
 @blueprint.route("/llm-requests/<int:llm_request_id>/cancellation", methods=["POST"])
 @blueprint.response(200, LlmRequestWholeOut)
 def cancel(llm_request_id: int) -> Response:
     """Call an LLM request off. A running one stops within seconds and keeps what it has written."""
-    with current().database.transaction() as connection:
-        described = describe(connection, control.cancel_llm_request(connection, llm_request_id, now()))
-    return jsonify(described)
+    return _act(llm_request_id, control.cancel_llm_request)
 
 
 @blueprint.route("/llm-requests/<int:llm_request_id>/retry", methods=["POST"])
 @blueprint.response(200, LlmRequestWholeOut)
 def retry(llm_request_id: int) -> Response:
     """Queue a failed or cancelled LLM request again."""
+    return _act(llm_request_id, control.retry_llm_request)
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/hold", methods=["POST"])
+@blueprint.response(200, LlmRequestWholeOut)
+def hold(llm_request_id: int) -> Response:
+    """Set an LLM request aside until it is released."""
+    return _act(llm_request_id, control.hold_llm_request)
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/release", methods=["POST"])
+@blueprint.response(200, LlmRequestWholeOut)
+def release(llm_request_id: int) -> Response:
+    """Put a held LLM request back into the queue."""
+    return _act(llm_request_id, control.release_llm_request)
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/run-now", methods=["POST"])
+@blueprint.response(200, LlmRequestWholeOut)
+def run_now(llm_request_id: int) -> Response:
+    """Let an LLM request go first, and wait for no window."""
+    return _act(llm_request_id, control.run_llm_request_now)
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/requeue", methods=["POST"])
+@blueprint.arguments(RequeueIn)
+@blueprint.response(200, LlmRequestWholeOut)
+def requeue(values: dict[str, Any], llm_request_id: int) -> Response:
+    """Let another model answer: instead of one that failed, or before one has begun."""
+    return _act(llm_request_id, partial(control.requeue_llm_request, model_id=values["model_id"]))
+
+
+def _act(llm_request_id: int, rule: Callable[..., LlmRequest]) -> Response:
+    """Do to the LLM request what ``rule`` does, and tell how it stands then."""
     with current().database.transaction() as connection:
-        described = describe(connection, control.retry_llm_request(connection, llm_request_id, now()))
+        described = describe(connection, rule(connection, llm_request_id, now=now()))
     current().wake_worker()
     return jsonify(described)

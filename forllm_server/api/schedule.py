@@ -7,15 +7,24 @@ from sqlalchemy import Connection
 
 from forllm_server.api.contract import Noun, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
-from forllm_server.api.schemas_setup import ScheduleStatusOut, WindowIn, WindowOut
+from forllm_server.api.schemas_setup import (
+    ExceptionIn,
+    ExceptionOut,
+    ExtensionIn,
+    ScheduleStatusOut,
+    WindowIn,
+    WindowOut,
+)
 from forllm_server.catalog.backend_store import list_backends
 from forllm_server.clock import now
-from forllm_server.schedule import planning, window_store
+from forllm_server.schedule import exception_store, planning, window_store
 from forllm_server.schedule.gate import Gate, read_gate
-from forllm_server.schedule.model import ScheduleWindow
+from forllm_server.schedule.model import ScheduleException, ScheduleWindow
 from forllm_server.web.current import current, current_user_id
 
 blueprint = Noun("Schedule", "Windows: the hours in which models may work. Without any they always may.")
+
+_EXCEPTION_ADDRESS = "/api/v1/schedule/exceptions/{id}"
 
 
 @blueprint.route("/schedule/windows", methods=["GET"])
@@ -69,6 +78,65 @@ def delete_window(window_id: int) -> str:
     return ""
 
 
+@blueprint.route("/schedule/exceptions", methods=["GET"])
+@blueprint.response(200, listing(ExceptionOut))
+def show_exceptions() -> dict[str, Any]:
+    """List the dates that differ from their week, past ones too."""
+    with current().database.read() as connection:
+        return {"items": exception_store.list_exceptions(connection), "next": None}
+
+
+@blueprint.route("/schedule/exceptions", methods=["POST"])
+@blueprint.arguments(ExceptionIn)
+@blueprint.response(201, ExceptionOut)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+def add_exception(values: dict[str, Any]) -> Response:
+    """Open or close on a date, for some hours or the whole of it."""
+    note = values.pop("note", "")
+
+    def work(connection: Connection) -> Any:
+        item = planning.new_exception(day=values.pop("date"), **values)
+        added = planning.add_exception(connection, item, owner_id=current_user_id(), now=now(), note=note)
+        return ExceptionOut().dump(added)
+
+    return create(work, location=_EXCEPTION_ADDRESS)
+
+
+@blueprint.route("/schedule/exceptions/<int:exception_id>", methods=["GET"])
+@blueprint.response(200, ExceptionOut)
+def show_exception(exception_id: int) -> ScheduleException:
+    """Read one exception."""
+    with current().database.read() as connection:
+        return exception_store.get_exception(connection, exception_id)
+
+
+@blueprint.route("/schedule/exceptions/<int:exception_id>", methods=["DELETE"])
+@blueprint.response(204)
+def delete_exception(exception_id: int) -> str:
+    """Take an exception back: the date follows its week again."""
+    with current().database.transaction() as connection:
+        planning.delete_exception(connection, exception_id)
+    current().wake_worker()
+    return ""
+
+
+@blueprint.route("/schedule/extension", methods=["POST"])
+@blueprint.arguments(ExtensionIn)
+@blueprint.response(201, ExceptionOut)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+def extend(values: dict[str, Any]) -> Response:
+    """Open from now until the clock next shows `until`: "tonight also until 09:00". It is kept as an exception."""
+    end_minute = planning.read_clock(values["until"], "until")
+
+    def work(connection: Connection) -> Any:
+        added = planning.open_until(
+            connection, end_minute, owner_id=current_user_id(), now=now(), backend_id=values.get("backend_id")
+        )
+        return ExceptionOut().dump(added)
+
+    return create(work, location=_EXCEPTION_ADDRESS)
+
+
 @blueprint.route("/schedule/status", methods=["GET"])
 @blueprint.response(200, ScheduleStatusOut)
 def show_status() -> dict[str, Any]:
@@ -84,10 +152,13 @@ def show_status() -> dict[str, Any]:
 
 
 def _status(gate: Gate, backend_id: int | None) -> dict[str, Any]:
+    is_open, next_opening = gate.is_open(backend_id), gate.next_opening(backend_id)
     return {
-        "is_open": gate.is_open(backend_id),
+        "is_open": is_open,
         "is_always_open": gate.is_always_open(backend_id),
         "open_until": gate.open_until(backend_id),
-        "next_opening": gate.next_opening(backend_id),
+        "next_opening": next_opening,
         "words": gate.words(backend_id),
+        "active": is_open,
+        "next_start": next_opening,
     }

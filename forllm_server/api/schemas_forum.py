@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from forllm_server.api.contract import Input
 from forllm_server.api.fields import Integer, Moment, text
 from forllm_server.api.schemas_llm import AskIn, LlmRequestOut
+from forllm_server.forum.model import TrashKind
 
 #: How many answers one call may ask for.
 MOST_ASKED_AT_ONCE = 20
@@ -145,3 +146,21 @@ class RevisionOut(Schema):
     editor = fields.String(required=True, attribute="editor_name")
     written_at = Moment(required=True)
     replaced_at = Moment(required=True)
+
+
+class TrashItemOut(Schema):
+    """Something in the trash."""
+
+    kind = fields.Enum(TrashKind, by_value=True, required=True)
+    id = fields.Integer(required=True)
+    title = fields.String(required=True, metadata={"description": "Its name or title; of a post that of its topic."})
+    excerpt = fields.String(required=True, metadata={"description": "How the post begins; empty for other kinds."})
+    deleted_at = Moment(required=True)
+
+
+class ErasureOut(Schema):
+    """How much was erased for good."""
+
+    subforums = fields.Integer(required=True)
+    topics = fields.Integer(required=True)
+    posts = fields.Integer(required=True)

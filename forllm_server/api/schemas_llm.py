@@ -7,6 +7,7 @@ from marshmallow import Schema, fields
 from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Boolean, Id, Integer, Moment, QueryId, text
 from forllm_server.errors import Invalid
+from forllm_server.personas.model import ChoiceReason
 from forllm_server.queue.model import Cause, Lane, Status
 
 
@@ -23,6 +24,18 @@ class LlmRequestIn(AskIn):
     run_now = Boolean(metadata={"description": "Go first, and wait for no window."})
     priority = Integer(least=-1000, most=1000, metadata={"description": "More goes first."})
     another = Boolean(metadata={"description": "Ask again on purpose what is being or has been answered."})
+
+
+class LlmRequestChange(Input):
+    """What to change of what has not begun."""
+
+    priority = Integer(least=-1000, most=1000, required=True, metadata={"description": "More goes first."})
+
+
+class RequeueIn(Input):
+    """Which model shall answer."""
+
+    model_id = Id(required=True)
 
 
 class Statuses(fields.String):
@@ -166,3 +179,81 @@ class ReversionIn(Input):
     """Which version to go back to."""
 
     version = Integer(least=1, required=True, metadata={"description": "The number of a version."})
+
+
+class AssignmentIn(Input):
+    """How a persona is available in a subforum."""
+
+    is_default = Boolean(metadata={"description": "Whether it answers when nobody else is asked; left out: as it is."})
+
+
+class AssignmentOut(Schema):
+    """A persona made available in a subforum."""
+
+    subforum_id = fields.Integer(required=True)
+    persona_id = fields.Integer(required=True)
+    persona_name = fields.String(required=True)
+    is_default = fields.Boolean(required=True)
+    created_at = Moment(required=True)
+
+
+class DefaultPersonaIn(Input):
+    """Who answers in a subforum when nobody else is asked."""
+
+    persona_id = Id(required=True, allow_none=True)
+
+
+class DefaultPersonaOut(Schema):
+    """The default of a subforum."""
+
+    persona_id = fields.Integer(required=True, allow_none=True)
+    persona_name = fields.String(required=True, allow_none=True)
+
+
+class EffectivePersonaQuery(Input):
+    """Who is asked."""
+
+    persona_id = QueryId(metadata={"description": "As if this one were asked for."})
+
+
+class EffectivePersonaOut(Schema):
+    """Who answers, and why."""
+
+    persona_id = fields.Integer(required=True, attribute="persona.id")
+    persona_name = fields.String(required=True, attribute="version.name")
+    version_id = fields.Integer(required=True, attribute="version.id")
+    version = fields.Integer(required=True, attribute="version.number")
+    model_id = fields.Integer(required=True, allow_none=True, attribute="version.model_id")
+    reason = fields.Enum(ChoiceReason, by_value=True, required=True)
+
+
+class PromptEstimateIn(Input):
+    """A text being written."""
+
+    title = text(longest=100_000, metadata={"description": "Of a new topic."})
+    text = text(longest=10_000_000, required=True)
+    parent_id = Id(allow_none=True, metadata={"description": "The post that it replies to."})
+    subforum_id = Id(allow_none=True, metadata={"description": "Where a new topic would be opened."})
+    persona_id = Id(allow_none=True)
+    model_id = Id(allow_none=True)
+
+
+class PromptEstimateOut(Schema):
+    """The draft, counted."""
+
+    text_tokens = fields.Integer(required=True, metadata={"description": "Of the draft alone."})
+    persona_name = fields.String(required=True)
+    model = fields.String(
+        required=True,
+        allow_none=True,
+        attribute="model_name",
+        metadata={"description": "Null as long as there is no model; then only the text is counted."},
+    )
+    context_tokens = fields.Integer(required=True, allow_none=True)
+    breakdown = fields.Function(
+        lambda estimate: None if estimate.breakdown is None else estimate.breakdown.as_dict(),
+        required=True,
+        allow_none=True,
+        metadata={"type": ["object", "null"], "description": "Where the whole prompt's tokens would go."},
+    )
+    problem = fields.String(required=True, allow_none=True, metadata={"description": "Why it does not fit."})

@@ -7,7 +7,7 @@ from marshmallow import Schema, fields
 from forllm_server.api.contract import Input
 from forllm_server.api.fields import Boolean, Id, Integer, Moment, Number, one_of, text
 from forllm_server.catalog.model import BackendKind, ContextSource
-from forllm_server.schedule.windows import DAYS, Closing
+from forllm_server.schedule.windows import DAYS, Closing, ExceptionKind
 from forllm_server.settings.fields import FIELDS, Field, Kind
 
 #: The embedded backend is always there and cannot be added.
@@ -40,25 +40,60 @@ class WindowOut(Schema):
     created_at = Moment(required=True)
 
 
-class BackendGateOut(Schema):
-    """Whether a backend may work."""
+class ExceptionIn(Input):
+    """A date that differs from its week. Both times, or none for the whole date."""
 
-    backend_id = fields.Integer(required=True)
-    is_open = fields.Boolean(required=True)
-    is_always_open = fields.Boolean(required=True)
-    open_until = Moment(required=True, allow_none=True)
-    next_opening = Moment(required=True, allow_none=True)
-    words = fields.String(required=True)
+    date = fields.Date(required=True)
+    kind = one_of(ExceptionKind, required=True)
+    start_minute = Integer(least=0, most=1439, allow_none=True)
+    end_minute = Integer(least=0, most=1440, allow_none=True)
+    backend_id = Id(allow_none=True)
+    note = text(longest=10_000)
 
 
-class ScheduleStatusOut(Schema):
+class ExceptionOut(Schema):
+    """A stored exception."""
+
+    id = fields.Integer(required=True)
+    backend_id = fields.Integer(required=True, allow_none=True)
+    date = fields.Date(required=True)
+    kind = fields.Enum(ExceptionKind, by_value=True, required=True)
+    start_minute = fields.Integer(required=True, allow_none=True)
+    end_minute = fields.Integer(required=True, allow_none=True)
+    note = fields.String(required=True)
+    created_at = Moment(required=True)
+
+
+class ExtensionIn(Input):
+    """ "Tonight also until 09:00": open from now until the clock shows that time next."""
+
+    until = text(longest=20, required=True, metadata={"description": "Hours and minutes, like 09:00."})
+    backend_id = Id(allow_none=True)
+
+
+class GateOut(Schema):
     """Whether models may work now."""
 
     is_open = fields.Boolean(required=True)
-    is_always_open = fields.Boolean(required=True)
+    is_always_open = fields.Boolean(required=True, metadata={"description": "No window is set."})
     open_until = Moment(required=True, allow_none=True)
     next_opening = Moment(required=True, allow_none=True)
     words = fields.String(required=True, metadata={"description": "The same for people."})
+    active = fields.Boolean(required=True, metadata={"description": "`is_open`, as the original FORLLM called it."})
+    next_start = Moment(
+        required=True, allow_none=True, metadata={"description": "`next_opening`, as the original FORLLM called it."}
+    )
+
+
+class BackendGateOut(GateOut):
+    """Whether a backend may work."""
+
+    backend_id = fields.Integer(required=True)
+
+
+class ScheduleStatusOut(GateOut):
+    """Whether models may work now; for all, and for each backend."""
+
     now = Moment(required=True)
     timezone = fields.String(required=True)
     backends = fields.List(fields.Nested(BackendGateOut), required=True)
@@ -121,6 +156,23 @@ class ModelOut(Schema):
     is_available = fields.Boolean(required=True, attribute="model.is_available")
     may_be_asked = fields.Boolean(required=True)
     last_seen_at = Moment(required=True, attribute="model.last_seen_at")
+
+
+class ModelChange(Input):
+    """What a person says about a model."""
+
+    context_tokens = Integer(
+        least=1, required=True, allow_none=True, metadata={"description": "Null: the next probe decides again."}
+    )
+
+
+class SuggestionOut(Schema):
+    """A model server that answers on this machine and is not a backend yet."""
+
+    kind = fields.Enum(BackendKind, by_value=True, required=True)
+    base_url = fields.String(required=True)
+    name = fields.String(required=True)
+    version = fields.String(required=True, allow_none=True)
 
 
 def _setting_field(field: Field) -> fields.Field[Any]:

@@ -1,26 +1,22 @@
-"""``forllm demo``: fills an empty forum with a few subforums, personas, topics and questions that wait for a model."""
+"""``forllm demo``: fills an empty forum with subforums, personas, threads and questions that wait for the night."""
 
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection
 
-from forllm_server import clock
-from forllm_server.accounts.local import LOCAL_USER_ID
-from forllm_server.cli.demo_content import PERSONAS, SUBFORUMS, DemoTopic
+from forllm_server import clock, log
+from forllm_server.catalog.editing import EMBEDDED_BACKEND_ID
+from forllm_server.catalog.probing import probe_backend
 from forllm_server.cli.options import with_config
 from forllm_server.cli.runtime import Installation, opened
 from forllm_server.config import Config
 from forllm_server.db import upgrade
-from forllm_server.errors import NotAllowed
-from forllm_server.forum import subforum_store
-from forllm_server.forum.editing import add_reply
-from forllm_server.forum.subforums import add_subforum
-from forllm_server.forum.topics import open_topic
-from forllm_server.jobs.reply import Ask, ask
-from forllm_server.personas.editing import create_persona
+from forllm_server.exchange.demo import make_demo
+
+#: The built-in model is looked at in its file: nothing is waited for.
+PROBE_SECONDS = 10
 
 
 @click.command()
@@ -31,14 +27,14 @@ from forllm_server.personas.editing import create_persona
 )
 @with_config()
 def command(config: Config, example: Path | None) -> None:
-    """Fill an empty forum with something to look at. The next start answers its questions."""
+    """Fill an empty forum with something to look at. Its questions wait for the night."""
     if example is not None:
         write_example(config, example)
         click.echo(f"{example} ({example.stat().st_size:,} bytes)")
         return
     with opened(config) as installation:
         fill(installation)
-    click.echo(f"The forum in {config.data_dir} now has something in it. Start it: its questions get their answers.")
+    click.echo(f"The forum in {config.data_dir} now has something in it. Start it and look around.")
 
 
 def write_example(config: Config, file: Path) -> None:
@@ -52,42 +48,13 @@ def write_example(config: Config, file: Path) -> None:
 
 
 def fill(installation: Installation) -> None:
-    """Add the demo's content in one transaction. Raises NotAllowed where there is content already."""
-    with installation.database.transaction() as connection:
-        if subforum_store.list_subforums(connection):
-            raise NotAllowed("This forum has subforums already. Fill an empty one: forllm demo --data FOLDER")
-        personas = {
-            persona.name: create_persona(
-                connection,
-                owner_id=LOCAL_USER_ID,
-                name=persona.name,
-                instructions=persona.instructions,
-                now=clock.now(),
-            ).id
-            for persona in PERSONAS
-        }
-        for subforum in SUBFORUMS:
-            made = add_subforum(
-                connection,
-                owner_id=LOCAL_USER_ID,
-                name=subforum.name,
-                description=subforum.description,
-                now=clock.now(),
-            )
-            for topic in subforum.topics:
-                _add_topic(connection, made.id, topic, personas)
-
-
-def _add_topic(connection: Connection, subforum_id: int, topic: DemoTopic, personas: dict[str, int]) -> None:
-    _, post = open_topic(
-        connection,
-        owner_id=LOCAL_USER_ID,
-        subforum_id=subforum_id,
-        title=topic.title,
-        content=topic.content,
+    """Add the demo's content. Raises NotAllowed where there is content already."""
+    record = probe_backend(
+        installation.database,
+        EMBEDDED_BACKEND_ID,
+        secret_key=installation.secret_key,
+        silence_seconds=PROBE_SECONDS,
         now=clock.now(),
     )
-    for content in topic.replies:
-        post = add_reply(connection, owner_id=LOCAL_USER_ID, parent_id=post.id, content=content, now=clock.now())
-    for name in topic.asked:
-        ask(connection, Ask(owner_id=LOCAL_USER_ID, post_id=post.id, persona_id=personas[name]), clock.now())
+    log.event("demo.model_found", is_reachable=record.is_reachable)
+    make_demo(installation.database, clock.now())

@@ -19,6 +19,8 @@ from forllm_server.errors import ConfigurationError
 from forllm_server.jobs import KINDS
 from forllm_server.settings.reference import settings_page
 
+#: As the group has them; a command made without its parent would not know.
+HELP_OPTIONS = ["-h", "--help"]
 PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 
 
@@ -99,7 +101,9 @@ def _table(table: Table) -> str:
 
 def _help(name: str, found: click.Command, parent: click.Context | None) -> str:
     title = name if parent is None else f"forllm {name}"
-    context = click.Context(found, info_name=title, max_content_width=100, terminal_width=100)
+    context = click.Context(
+        found, info_name=title, max_content_width=100, terminal_width=100, help_option_names=HELP_OPTIONS
+    )
     return f"## {title}\n\n```text\n{found.get_help(context)}\n```\n"
 
 

@@ -12,8 +12,8 @@ from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.model import Post
 from forllm_server.personas import version_store
 from forllm_server.personas.model import PersonaVersion
-from forllm_server.prompts.assemble import Assembled, assemble
-from forllm_server.prompts.thread import NEAREST_ANCESTORS, ThreadPost, turns_of
+from forllm_server.prompts.assemble import PERSONA_FIRST, THREAD_FIRST, Assembled, assemble
+from forllm_server.prompts.thread import NEAREST_ANCESTORS, ThreadPost, Turn, transcript_of, turns_of
 from forllm_server.prompts.tokens import TokenCounter
 from forllm_server.settings.values import Settings
 
@@ -57,23 +57,35 @@ def _thread_post(post: Post, persona_ids: Mapping[int, int]) -> ThreadPost:
 
 
 def build_prompt(
-    question: Question, *, counter: TokenCounter, context: ContextSize, parameters: Mapping[str, Any]
+    question: Question,
+    *,
+    counter: TokenCounter,
+    context: ContextSize,
+    parameters: Mapping[str, Any],
+    layout: str = PERSONA_FIRST,
 ) -> Assembled:
     """Lay the question out for a context. Raises ``DoesNotFit``."""
-    turns = turns_of(
-        question.posts,
-        persona_id=question.version.persona_id,
-        title=question.title,
-        left_out_before=question.left_out_count,
-    )
     return assemble(
         instructions=question.version.instructions.strip(),
-        turns=turns,
+        turns=_turns(question, layout),
         counter=counter,
         context_tokens=context.tokens,
         context_source=context.source,
         reply_tokens=int(parameters["max_tokens"]),
         left_out_count=question.left_out_count,
+        layout=layout,
+        persona_name=question.version.name,
+    )
+
+
+def _turns(question: Question, layout: str) -> tuple[Turn, ...]:
+    if layout == THREAD_FIRST:
+        return transcript_of(question.posts, title=question.title, left_out_before=question.left_out_count)
+    return turns_of(
+        question.posts,
+        persona_id=question.version.persona_id,
+        title=question.title,
+        left_out_before=question.left_out_count,
     )
 
 

@@ -22,11 +22,12 @@ from forllm_server.jobs.prompting import ContextSize, Question, build_prompt, co
 from forllm_server.personas import version_store
 from forllm_server.personas.choosing import choose
 from forllm_server.personas.parameters import merge
-from forllm_server.prompts.assemble import Assembled
+from forllm_server.prompts.assemble import PERSONA_FIRST, THREAD_FIRST, Assembled
 from forllm_server.prompts.budget import DoesNotFit
 from forllm_server.queue.job import Hopeless, Interrupted, Job
 from forllm_server.queue.llm_request_store import (
     count_answers,
+    count_personas_asked,
     find_live_twin,
     insert_llm_request,
 )
@@ -125,6 +126,7 @@ class _Subject:
     record: BackendRecord
     model: Model
     settings: Settings
+    layout: str
 
 
 class ReplyKind:
@@ -142,7 +144,13 @@ class ReplyKind:
         backend = self._connect(subject)
         counter = counter_for(subject.model, backend)
         context = context_of(subject.record.kind, subject.model, job.request.parameters, subject.settings)
-        prompt = _prompt(subject.question, counter=counter, context=context, parameters=job.request.parameters)
+        prompt = _prompt(
+            subject.question,
+            counter=counter,
+            context=context,
+            parameters=job.request.parameters,
+            layout=subject.layout,
+        )
         job.raise_if_interrupted()
         messages = [message.as_dict() for message in prompt.messages]
         job.save_prompt(layout=prompt.layout, messages=messages, breakdown=prompt.breakdown.as_dict())
@@ -207,7 +215,13 @@ def read_subject(connection: Connection, request: LlmRequest) -> _Subject:
         raise Hopeless("The post was deleted while this waited.", cause=Cause.SUBJECT_GONE)
     version = version_store.get_version(connection, request.persona_version_id or 0)
     question = read_question(connection, post_id=post.id, version=version)
-    return _Subject(question, record, model, settings)
+    return _Subject(question, record, model, settings, _layout(connection, request))
+
+
+def _layout(connection: Connection, request: LlmRequest) -> str:
+    """Several personas on one post share the thread when it comes first; one persona's threads share the persona."""
+    asked = count_personas_asked(connection, post_id=request.post_id or 0, model_id=request.model_id)
+    return THREAD_FIRST if asked > 1 else PERSONA_FIRST
 
 
 def _prompt(question: Question, **how: Any) -> Assembled:

@@ -26,9 +26,10 @@ def diff_lines(before: str, after: str) -> list[DiffLine]:
     old, new = before.splitlines(), after.splitlines()
     matcher = SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _MOST_LINES)
     lines: list[DiffLine] = []
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+    steps = matcher.get_opcodes()
+    for number, (tag, i1, i2, j1, j2) in enumerate(steps):
         if tag == "equal":
-            lines += _unchanged(old[i1:i2], is_first=i1 == 0, is_last=i2 == len(old))
+            lines += _unchanged(old[i1:i2], is_first=number == 0, is_last=number == len(steps) - 1)
         elif tag == "replace" and i2 - i1 == j2 - j1:
             lines += _changed_pairs(old[i1:i2], new[j1:j2])
         else:

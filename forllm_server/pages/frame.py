@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, g, request
 from markupsafe import Markup
@@ -108,7 +109,7 @@ def moment_text(local: datetime, today: datetime) -> str:
     return local.strftime("%-d %b %H:%M") if local.year == today.year else local.strftime("%-d %b %Y")
 
 
-def _zone() -> object:
+def _zone() -> ZoneInfo:
     try:
         return current_settings().zone
     except Unavailable:

@@ -148,7 +148,7 @@ def _show_form(template: str, post_id: int) -> Response:
         shown = post
     else:
         (shown,) = ensure_html(database(), [post])
-    return page(template, block="form", topic=topic, post=shown, options=options)
+    return page(template, block="form", topic=topic, post=shown, options=options, is_fragment=is_fragment_request())
 
 
 def _read(post_id: int) -> tuple[Topic, Post]:

@@ -14,7 +14,7 @@ from forllm_server.forum import post_store
 from forllm_server.forum.model import Post
 from forllm_server.jobs.standing import list_standings
 from forllm_server.pages.acts import acts_of
-from forllm_server.pages.plan import PlanRow, group_plan
+from forllm_server.pages.plan import PlanRow, group_plan, model_parts
 from forllm_server.personas.version_store import list_versions_by_ids
 from forllm_server.queue import control
 from forllm_server.queue.chunk_store import find_partial
@@ -76,6 +76,7 @@ def show() -> Response:
         shown=shown,
         lists=[(key, label, sum(counts.get(s, 0) for s in states)) for key, (label, states) in LISTS.items()],
         groups=group_plan(rows) if shown == "plan" else [("", rows)],
+        parts=model_parts(rows) if shown == "plan" else [],
         has_rows=bool(rows),
         next_cursor=encode_cursor(found[ROWS - 1].id) if len(found) > ROWS and shown != "plan" else "",
         more_count=max(0, counts.get(Status.QUEUED, 0) + counts.get(Status.RUNNING, 0) - len(rows)),

@@ -90,7 +90,8 @@ def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | P
     for post in posts:
         while open_posts and open_posts[-1].depth >= post.depth:
             rows += _pending_rows(open_posts.pop(), waiting, around)
-        rows.append(_post_row(post, by_id, around))
+        is_below_parent = bool(rows) and rows[-1].key == f"post-{post.parent_id}"
+        rows.append(_post_row(post, by_id, around, is_below_parent=is_below_parent))
         open_posts.append(post)
     while open_posts:
         rows += _pending_rows(open_posts.pop(), waiting, around)
@@ -128,7 +129,7 @@ def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> P
     )
 
 
-def _post_row(post: Post, by_id: Mapping[int, Post], around: Surroundings) -> PostRow:
+def _post_row(post: Post, by_id: Mapping[int, Post], around: Surroundings, *, is_below_parent: bool) -> PostRow:
     version = around.versions.get(post.persona_version_id or 0)
     parent = by_id.get(post.parent_id or 0)
     depth = post.depth - around.base_depth
@@ -142,10 +143,14 @@ def _post_row(post: Post, by_id: Mapping[int, Post], around: Surroundings) -> Po
         persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
         version_label=f"v{version.number}" if version else "",
         facts=_facts(post, parent),
-        answering=(parent.author_name if parent else "an earlier post") if depth > DEEPEST else "",
+        answering="" if depth <= DEEPEST or is_below_parent else _name_of(parent),
         continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth >= DEEPEST and post.child_count else "",
         is_cut=_cut_words(post),
     )
+
+
+def _name_of(parent: Post | None) -> str:
+    return parent.author_name if parent else "an earlier post"
 
 
 def _facts(post: Post, parent: Post | None) -> tuple[Fact, ...]:
@@ -161,7 +166,7 @@ def _facts(post: Post, parent: Post | None) -> tuple[Fact, ...]:
     if post.edited_at is not None and post.revision_count:
         facts.append(Fact("edited", f"/posts/{post.id}/history"))
     if post.question_version is not None and parent is not None and parent.version > post.question_version:
-        facts.append(Fact("the question was edited after this answer", f"/posts/{parent.id}/history"))
+        facts.append(Fact("question edited since", f"/posts/{parent.id}/history"))
     return tuple(facts)
 
 

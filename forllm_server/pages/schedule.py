@@ -1,10 +1,12 @@
 """The schedule: the week as a picture, its windows and exceptions, and "tonight also until"."""
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Blueprint, Response
 
 from forllm_server.catalog.backend_store import list_backends
+from forllm_server.catalog.model import BackendRecord
 from forllm_server.clock import now
 from forllm_server.schedule import planning
 from forllm_server.schedule.exception_store import list_exceptions
@@ -25,7 +27,7 @@ CLOSING_WORDS = (
     (Closing.PAUSE.value, "pause it, and go on at the next opening"),
     (Closing.STOP.value, "stop it, and start afresh at the next opening"),
 )
-_WORDS = {
+_WORDS: dict[str, Any] = {
     "clock_words": clock_words,
     "days_words": days_words,
     "window_words": window_words,
@@ -47,8 +49,8 @@ def show() -> Response:
         exceptions = list_exceptions(connection, since=local.date() - timedelta(days=1))
         backends = list_backends(connection)
     own = {window.backend_id for window in windows if window.backend_id is not None and window.is_enabled}
-    pictures = [(None, "All backends", week_picture(gate.plan, None, local.date()))]
-    pictures += [(b.id, b.name, week_picture(gate.plan, b.id, local.date())) for b in backends if b.id in own]
+    shown: list[tuple[int | None, str]] = [(None, "All backends"), *((b.id, b.name) for b in backends if b.id in own)]
+    pictures = [(label, week_picture(gate.plan, backend_id, local.date())) for backend_id, label in shown]
     return page(
         "schedule/show.html",
         gate=gate,
@@ -161,5 +163,5 @@ def _clock(form: Form, name: str) -> int | None:
     return planning.read_clock(text, name) if text else None
 
 
-def _backend_options(backends: list) -> list[tuple[object, str]]:
+def _backend_options(backends: list[BackendRecord]) -> list[tuple[object, str]]:
     return [("", "All backends"), *((backend.id, backend.name) for backend in backends)]

@@ -61,9 +61,7 @@ def read_stretch(connection: Connection, topic_id: int, place: Place, limit: int
         post = _own_post(connection, topic_id, place.at)
         return _cut(post_store.list_page_around(connection, post, limit=limit + 1), limit)
     if place.before:
-        before = post_store.list_page_before(
-            connection, topic_id, before=path_from_cursor(place.before), limit=limit
-        )
+        before = post_store.list_page_before(connection, topic_id, before=path_from_cursor(place.before), limit=limit)
         return Stretch(tuple(before), has_more=True)
     after = path_from_cursor(place.after) if place.after else None
     return _cut(post_store.list_page(connection, topic_id, after=after, limit=limit + 1), limit)

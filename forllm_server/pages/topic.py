@@ -23,6 +23,7 @@ def show(topic_id: int) -> Response:
     limit = current_settings().posts_per_page
     with current().database.read() as connection:
         topic = topic_store.get_topic(connection, topic_id)
+        versions = get_versions(connection, topic_id)
         stretch = read_stretch(connection, topic_id, _place(), limit)
     g.subforum_id = topic.subforum_id
     rows = read_rows(topic, stretch)
@@ -35,6 +36,7 @@ def show(topic_id: int) -> Response:
         rows=rows,
         pending=pending,
         pace=pace_of(rows),
+        tag=_tag(topic.version, versions, has_pending=bool(pending)),
         is_branch=request.args.get("branch") is not None,
     )
 
@@ -48,9 +50,14 @@ def show_updates(topic_id: int) -> Response:
     """
     with current().database.read() as connection:
         version = topic_store.get_version(connection, topic_id)
-        own, whole = get_versions(connection, topic_id)
-    tag = f"{version}.{own}.{whole if request.args.get('pending', '0') != '0' else 0}"
+        versions = get_versions(connection, topic_id)
+    tag = _tag(version, versions, has_pending=request.args.get("pending", "0") != "0")
     return unchanged(tag) or with_version(_updates(topic_id, version), tag)
+
+
+def _tag(version: int, versions: tuple[int, int], *, has_pending: bool) -> str:
+    own, whole = versions
+    return f"{version}.{own}.{whole if has_pending else 0}"
 
 
 def _updates(topic_id: int, version: int) -> Response:

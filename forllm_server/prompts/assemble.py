@@ -9,6 +9,12 @@ from forllm_server.prompts.tokens import TOKENS_PER_MESSAGE, TokenCounter
 
 #: The persona's instructions, then the thread from its first post: many threads of one persona share the start.
 PERSONA_FIRST = "persona-first/1"
+#: The thread, then the persona's instructions: many personas asked about one post share all but the end.
+THREAD_FIRST = "thread-first/1"
+THREAD_FIRST_RULES = (
+    "You take part in a forum. First comes a thread, then who you are in it. "
+    "Answer the last post of the thread in that role."
+)
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,16 @@ def assemble(
     context_source: str,
     reply_tokens: int,
     left_out_count: int = 0,
+    layout: str = PERSONA_FIRST,
+    persona_name: str = "",
 ) -> Assembled:
-    """Build the prompt. Raises :class:`forllm_server.prompts.budget.DoesNotFit`."""
+    """Build the prompt; for ``THREAD_FIRST`` the turns are a transcript. Raises
+    :class:`forllm_server.prompts.budget.DoesNotFit`."""
+    if layout == THREAD_FIRST:
+        instructions = _role(persona_name, instructions)
     persona_tokens = counter.count(instructions) + (TOKENS_PER_MESSAGE if instructions else 0)
+    if layout == THREAD_FIRST:
+        persona_tokens += counter.count(THREAD_FIRST_RULES) + TOKENS_PER_MESSAGE
     turn_tokens = [counter.count(turn.text) + TOKENS_PER_MESSAGE for turn in turns]
     room = Room(context_tokens, reply_tokens, counter.is_exact)
     fitted = fit(turn_tokens, persona_tokens=persona_tokens, room=room)
@@ -60,7 +73,22 @@ def assemble(
         left_out_count=left_out_count,
         is_exact=counter.is_exact,
     )
-    return Assembled(PERSONA_FIRST, tuple(_messages(instructions, turns, fitted)), breakdown)
+    lay_out = _thread_first if layout == THREAD_FIRST else _messages
+    return Assembled(layout, tuple(lay_out(instructions, turns, fitted)), breakdown)
+
+
+def _role(persona_name: str, instructions: str) -> str:
+    """What stands after the thread: all that differs from persona to persona."""
+    name = f"You are {persona_name}. " if persona_name else ""
+    return f"{name}{instructions}\n\nAnswer the last post above. Write only the answer.".strip()
+
+
+def _thread_first(instructions: str, turns: Sequence[Turn], fitted: Fitted) -> list[PromptMessage]:
+    thread = _messages("", turns, fitted)
+    return [
+        PromptMessage("system", THREAD_FIRST_RULES),
+        PromptMessage("user", f"{thread[0].content}\n\n---\n\n{instructions}"),
+    ]
 
 
 def _messages(instructions: str, turns: Sequence[Turn], fitted: Fitted) -> list[PromptMessage]:

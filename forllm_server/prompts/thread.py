@@ -52,6 +52,24 @@ def turns_of(posts: Sequence[ThreadPost], *, persona_id: int, title: str, left_o
     return tuple(turns)
 
 
+def transcript_of(posts: Sequence[ThreadPost], *, title: str, left_out_before: int = 0) -> tuple[Turn, ...]:
+    """The thread as everybody sees it, whoever is asked: every speaker named, nobody the assistant.
+
+    Two personas that are asked about the same post get exactly the same turns.
+    """
+    turns = []
+    for number, post in enumerate(posts):
+        if post.is_deleted and number < len(posts) - 1:
+            continue
+        text = f"{post.author_name} wrote:\n\n{post.content}"
+        if number == 0 and title:
+            text = f"# {title}\n\n{text}"
+        if number == 1 and left_out_before:
+            text = f"{omission_note(left_out_before)}\n\n{text}"
+        turns.append(Turn(post.post_id, "user", text))
+    return tuple(turns)
+
+
 def omission_note(count: int) -> str:
     """What stands in a prompt where posts were cut out, so that the model knows of the gap."""
     return f"[{count} earlier {'post was' if count == 1 else 'posts were'} left out here to fit.]"

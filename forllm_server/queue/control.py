@@ -1,13 +1,14 @@
-"""What a person does to a queued LLM request: cancel, retry, hold, release, run now, move in the order."""
+"""What a person does to a queued LLM request: cancel, retry, hold, release, run now, give it to another model."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from forllm_server.errors import Conflict
-from forllm_server.queue.llm_request_store import get_llm_request, update_status
-from forllm_server.queue.model import Cause, Lane, LlmRequest, Status
+from forllm_server import clock
+from forllm_server.errors import Conflict, Invalid
+from forllm_server.queue.llm_request_store import find_model_to_ask, get_llm_request, update_status
+from forllm_server.queue.model import Cause, Happening, Lane, LlmRequest, Status
 
 _NOT_STARTED = (Status.QUEUED, Status.WAITING, Status.HELD)
 
@@ -25,6 +26,7 @@ def cancel_llm_request(connection: Connection, llm_request_id: int, now: datetim
             "finished_at": now,
             "due_at": None,
         },
+        event=(Happening.CANCELLED, now),
     )
     stopping = cancelled or update_status(
         connection, llm_request_id, from_statuses=(Status.RUNNING,), values={"is_cancel_requested": True}
@@ -38,27 +40,55 @@ def retry_llm_request(connection: Connection, llm_request_id: int, now: datetime
         connection,
         llm_request_id,
         from_statuses=(Status.FAILED, Status.CANCELLED, Status.WAITING),
-        values={
-            "status": Status.QUEUED.value,
-            "attempts": 0,
-            "cause": None,
-            "cause_detail": None,
-            "queued_at": now,
-            "due_at": None,
-            "finished_at": None,
-            "is_cancel_requested": False,
-        },
+        values=_afresh(now),
+        event=(Happening.RETRIED, now),
     )
     return retried or _refuse(connection, llm_request_id, "cannot be retried", (Status.QUEUED, Status.RUNNING))
 
 
-def hold_llm_request(connection: Connection, llm_request_id: int) -> LlmRequest:
+def requeue_llm_request(connection: Connection, llm_request_id: int, *, model_id: int, now: datetime) -> LlmRequest:
+    """Have another model answer: a failed or cancelled request, or one that has not begun. Raises Invalid (model_id).
+
+    It begins afresh, with all its attempts; one that is held stays held.
+    """
+    found = find_model_to_ask(connection, model_id)
+    if found is None:
+        raise Invalid("This model cannot be asked now. Choose one that is there.", field="model_id")
+    backend_id, model_name = found
+    model = {"backend_id": backend_id, "model_id": model_id, "model_name": model_name}
+    event = (Happening.MODEL_CHANGED, now)
+    held = update_status(connection, llm_request_id, from_statuses=(Status.HELD,), values=model, event=event)
+    requeued = held or update_status(
+        connection,
+        llm_request_id,
+        from_statuses=(Status.FAILED, Status.CANCELLED, Status.WAITING, Status.QUEUED),
+        values=_afresh(now) | model,
+        event=event,
+    )
+    return requeued or _refuse(connection, llm_request_id, "cannot be given to another model", ())
+
+
+def _afresh(now: datetime) -> dict[str, object]:
+    return {
+        "status": Status.QUEUED.value,
+        "attempts": 0,
+        "cause": None,
+        "cause_detail": None,
+        "queued_at": now,
+        "due_at": None,
+        "finished_at": None,
+        "is_cancel_requested": False,
+    }
+
+
+def hold_llm_request(connection: Connection, llm_request_id: int, now: datetime | None = None) -> LlmRequest:
     """Set a request aside until it is released."""
     held = update_status(
         connection,
         llm_request_id,
         from_statuses=(Status.QUEUED, Status.WAITING),
         values={"status": Status.HELD.value, "cause": Cause.HELD.value, "cause_detail": None, "due_at": None},
+        event=(Happening.HELD, now or clock.now()),
     )
     return held or _refuse(connection, llm_request_id, "cannot be held", (Status.HELD,))
 
@@ -70,6 +100,7 @@ def release_llm_request(connection: Connection, llm_request_id: int, now: dateti
         llm_request_id,
         from_statuses=(Status.HELD,),
         values={"status": Status.QUEUED.value, "cause": None, "cause_detail": None, "queued_at": now},
+        event=(Happening.RELEASED, now),
     )
     return released or _refuse(connection, llm_request_id, "cannot be released", (Status.QUEUED, Status.RUNNING))
 
@@ -87,7 +118,10 @@ def run_llm_request_now(connection: Connection, llm_request_id: int, now: dateti
             "cause_detail": None,
             "queued_at": now,
             "due_at": None,
+            # A place given by hand was one among those of the night.
+            "pinned": None,
         },
+        event=(Happening.RUN_NOW, now),
     )
     return moved or _refuse(connection, llm_request_id, "cannot be run now", (Status.RUNNING,))
 

@@ -1,10 +1,11 @@
 """The order of work: which of the queued LLM requests of a backend runs next. Pure.
 
-Lane and priority decide first. Within one lane and priority, requests that reuse what the server holds come first
-(the loaded model, then the cached prompt prefix: persona version and topic), then age. A request that has waited a
-full day goes before all of its rank, so that grouping starves nobody.
+The lane decides first, then a person's own order, then priority. Among those that these leave equal, requests that
+reuse what the server holds come first (the loaded model, then the cached prompt prefix: persona version and topic),
+then age. A request that has waited a full day goes before all of its rank, so that grouping starves nobody.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ class Candidate:
     persona_version_id: int | None
     topic_id: int | None
     created_at: datetime
+    pinned: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ class LastServed:
     topic_id: int | None
 
 
-def rank(candidate: Candidate) -> tuple[int, int]:
+def rank(candidate: Candidate) -> tuple[int, float, int]:
     """The part of the order that grouping never overrides; smaller goes first."""
-    return (0 if candidate.lane is Lane.LIVE else 1, -candidate.priority)
+    pinned = math.inf if candidate.pinned is None else candidate.pinned
+    return (0 if candidate.lane is Lane.LIVE else 1, pinned, -candidate.priority)
 
 
 def choose(candidates: Sequence[Candidate], last: LastServed | None, now: datetime) -> Candidate | None:
@@ -50,11 +53,14 @@ def choose(candidates: Sequence[Candidate], last: LastServed | None, now: dateti
     peers = sorted((candidate for candidate in candidates if rank(candidate) == best), key=lambda peer: peer.id)
     if now - peers[0].created_at > STARVING_AFTER:
         return peers[0]
-    return min(peers, key=lambda peer: (_strangeness(peer, last), peer.id))
+    return min(peers, key=lambda peer: (strangeness(peer, last), peer.id))
 
 
-def _strangeness(candidate: Candidate, last: LastServed | None) -> int:
-    """0: same model and prefix as the last one · 1: same model and persona · 2: same model · 3: another model."""
+def strangeness(candidate: Candidate, last: LastServed | None) -> int:
+    """How little is reused of what the server holds.
+
+    0: same model and prefix as the last one · 1: same model and persona · 2: same model · 3: another model.
+    """
     if last is None or candidate.model_id != last.model_id:
         return 3
     if candidate.persona_version_id != last.persona_version_id:

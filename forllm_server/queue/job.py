@@ -129,6 +129,7 @@ class Job:
                 until=now + LEASE,
                 output_tokens=tokens,
                 first_token_at=self.first_token_at or now,
+                is_first=self._seq == 0,
             )
             if asked is None:
                 self._lose()
@@ -181,6 +182,7 @@ class Job:
             output_tokens=output_tokens,
             has_chunks=self._seq > 0 or self.lease.run > 1,
             first_token_at=self.first_token_at,
+            is_first_token_noted=self._seq > 0,
         )
         for pause_seconds in SETTLE_PAUSES_SECONDS:
             try:

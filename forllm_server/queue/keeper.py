@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from forllm_server import clock, log
+from forllm_server.db.listening import Listener
 from forllm_server.errors import ForllmError
-from forllm_server.queue import claiming, lease_store
+from forllm_server.queue import claiming, lease_store, worker_store
 from forllm_server.queue.claiming import LEASE
 from forllm_server.queue.job import Interruption, Job
 from forllm_server.queue.llm_request_store import has_queued
+from forllm_server.queue.version_store import CHANNEL
 
 if TYPE_CHECKING:
     from forllm_server.queue.worker import WorkerPool
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 TICK_SECONDS = 1.0
 RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
 RESCUE_EVERY_SECONDS = 5.0
+HEARTBEAT_EVERY_SECONDS = 10.0
+#: How often it is looked for work: PostgreSQL tells of new work by itself, but not of a window that opens.
+WAKE_EVERY_SECONDS = {"sqlite": 0.0, "postgresql": 5.0}
 
 
 class Keeper:
@@ -30,14 +35,40 @@ class Keeper:
         self._performed_at: dict[str, float] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._listener = Listener(pool.database, CHANNEL, pool.wakeup.notify)
 
     def start(self) -> None:
         self._thread.start()
+        self._listener.start()
 
     def stop(self, timeout_seconds: float) -> None:
         self._stopped.set()
+        self._listener.stop()
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
+            self._try("keeper.deregister", self._deregister)
+
+    def register(self) -> None:
+        """Say that this worker has begun."""
+        pool = self._pool
+        backend_ids = None if pool.backend_ids is None else sorted(pool.backend_ids)
+        with pool.database.transaction() as connection:
+            worker_store.replace_worker(
+                connection, pool.identity, threads=pool.threads, backend_ids=backend_ids, now=clock.now()
+            )
+        self._performed_at["heartbeat"] = clock.monotonic()
+
+    def _deregister(self) -> None:
+        with self._pool.database.transaction() as connection:
+            worker_store.update_stopped(connection, self._pool.identity, clock.now())
+
+    def _beat(self) -> None:
+        if not self._is_time("heartbeat", HEARTBEAT_EVERY_SECONDS) or self._stopped.is_set():
+            return
+        with self._pool.database.transaction() as connection:
+            is_known = worker_store.update_heartbeat(connection, self._pool.identity, clock.now())
+        if not is_known:
+            self.register()
 
     def rescue_orphans(self) -> None:
         with self._pool.database.transaction() as connection:
@@ -52,6 +83,8 @@ class Keeper:
             self._try("keeper.duty", duty)
         self._try("keeper.windows", lambda: self._heed_windows(jobs))
         self._try("keeper.wake", self._wake)
+        if self._thread.ident is not None:
+            self._try("keeper.heartbeat", self._beat)
 
     def _keep(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
@@ -124,6 +157,8 @@ class Keeper:
                 log.event("llm_request.rescued", level=log.WARNING, **request.log_context())
 
     def _wake(self) -> None:
+        if not self._is_time("wake", WAKE_EVERY_SECONDS.get(self._pool.database.dialect, 0.0)):
+            return
         with self._pool.database.read() as connection:
             has_work = has_queued(connection)
         if has_work:

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, bindparam, func, select, text, update
 from forllm_server.db.types import Id, UtcDateTime
 from forllm_server.queue.chunk_store import delete_chunks
 from forllm_server.queue.dispatch import Candidate
-from forllm_server.queue.llm_request_store import COLUMNS, from_row
-from forllm_server.queue.model import Lane, LlmRequest
+from forllm_server.queue.event_store import insert_event, insert_events, insert_success
+from forllm_server.queue.llm_request_store import COLUMNS, ORDER_IN_LINE, from_row
+from forllm_server.queue.model import Happening, Lane, LlmRequest, Status
 from forllm_server.queue.retry import Decision
 from forllm_server.queue.tables import backend_states, llm_requests
 from forllm_server.queue.version_store import bump_topic_version, bump_versions
@@ -37,6 +38,7 @@ _CANDIDATES = (
         _c.persona_version_id,
         _c.topic_id,
         _c.created_at,
+        _c.pinned,
         select(func.count())
         .select_from(_running)
         .where(text("running.status = 'running'"), _running.c.backend_id == bindparam("backend_id", type_=Id))
@@ -47,7 +49,7 @@ _CANDIDATES = (
     )
     .select_from(llm_requests.outerjoin(backend_states, backend_states.c.backend_id == _c.backend_id))
     .where(text("llm_requests.status = 'queued'"), _c.backend_id == bindparam("backend_id", type_=Id))
-    .order_by(_c.lane, _c.priority.desc(), _c.id)
+    .order_by(*ORDER_IN_LINE)
     .limit(CANDIDATES)
 )
 _LIVE_CANDIDATES = _CANDIDATES.where(text("llm_requests.lane = 'live'"))
@@ -104,7 +106,7 @@ class Queued:
 
 
 def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> Queued | None:
-    """The first queued requests of a backend in the order of lane, priority and age; None when there are none.
+    """The first queued requests of a backend in the order of the line; None when there are none.
 
     Locks the backend's row first where writers are not alone (PostgreSQL), so that the count of running requests
     still holds when the claim is written.
@@ -114,7 +116,7 @@ def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> 
     rows = connection.execute(_LIVE_CANDIDATES if only_live else _CANDIDATES, {"backend_id": backend_id}).all()
     if not rows:
         return None
-    candidates = tuple(Candidate(row[0], Lane(row[1]), *row[2:7]) for row in rows)
+    candidates = tuple(Candidate(row[0], Lane(row[1]), *row[2:8]) for row in rows)
     first = rows[0]
     return Queued(candidates, first.running_count, first.failures or 0, first.open_until)
 
@@ -130,7 +132,9 @@ def update_to_running(
     )
     if row is None:
         return None
-    bump_versions(connection, row["topic_id"])
+    # Nobody waits for a claim, so nobody is woken by it.
+    bump_versions(connection, row["topic_id"], wakes=False)
+    insert_event(connection, llm_request_id, Happening.CLAIMED, at=now, run=row["run"], worker=worker)
     return from_row(row)
 
 
@@ -142,13 +146,21 @@ def update_lease(connection: Connection, lease: Lease, *, until: datetime) -> bo
 
 
 def update_progress(
-    connection: Connection, lease: Lease, *, until: datetime, output_tokens: int, first_token_at: datetime
+    connection: Connection,
+    lease: Lease,
+    *,
+    until: datetime,
+    output_tokens: int,
+    first_token_at: datetime,
+    is_first: bool = False,
 ) -> bool | None:
-    """Renew and count, as part of a checkpoint. Returns as :func:`update_lease`."""
+    """Renew and count, as part of a checkpoint, the first of a run or a later one. Returns as :func:`update_lease`."""
     values = {"id_": lease.llm_request_id, "token": lease.token, "until": until, "tokens": output_tokens}
     asked = connection.execute(_CHECKPOINT, values | {"first": first_token_at}).scalar_one_or_none()
     if asked is not None and lease.topic_id is not None:
         bump_topic_version(connection, lease.topic_id)
+    if asked is not None and is_first:
+        insert_event(connection, lease.llm_request_id, Happening.FIRST_TOKEN, at=first_token_at, run=lease.run)
     return asked
 
 
@@ -177,6 +189,8 @@ class Outcome:
     output_tokens: int
     has_chunks: bool
     first_token_at: datetime | None
+    #: the first checkpoint has said already when the answer began
+    is_first_token_noted: bool = False
 
 
 def update_to_succeeded(
@@ -201,6 +215,8 @@ def update_to_succeeded(
     if outcome.has_chunks:
         delete_chunks(connection, lease.llm_request_id)
     bump_versions(connection, lease.topic_id)
+    begun_at = None if outcome.is_first_token_noted else outcome.first_token_at
+    insert_success(connection, lease.llm_request_id, first_token_at=begun_at, at=now, run=lease.run)
     return True
 
 
@@ -212,7 +228,18 @@ def update_unfinished(connection: Connection, lease: Lease, decision: Decision, 
     if result.rowcount != 1:
         return False
     bump_versions(connection, lease.topic_id)
+    name = _HAPPENINGS[decision.status]
+    insert_event(connection, lease.llm_request_id, name, at=now, run=lease.run, detail=decision.detail)
     return True
+
+
+#: What it is called when a run ends in this state without a reply.
+_HAPPENINGS = {
+    Status.FAILED: Happening.FAILED,
+    Status.CANCELLED: Happening.CANCELLED,
+    Status.WAITING: Happening.RETRY_WAITS,
+    Status.QUEUED: Happening.RELEASED,
+}
 
 
 def _decided(decision: Decision, now: datetime) -> dict[str, Any]:
@@ -255,6 +282,12 @@ def update_abandoned(connection: Connection, request: LlmRequest, decision: Deci
     if result.rowcount != 1:
         return False
     bump_versions(connection, request.topic_id)
+    rescued, ended = Happening.RESCUED, _HAPPENINGS[decision.status]
+    insert_event(
+        connection, request.id, rescued, at=now, run=request.run, worker=request.worker, detail=decision.detail
+    )
+    if decision.status is not Status.QUEUED:
+        insert_event(connection, request.id, ended, at=now, run=request.run, detail=decision.detail)
     return True
 
 
@@ -262,7 +295,7 @@ _DUE = (
     update(llm_requests)
     .where(text("status = 'waiting'"), _c.due_at <= bindparam("now", type_=UtcDateTime()))
     .values(status="queued", queued_at=bindparam("now", type_=UtcDateTime()), due_at=None)
-    .returning(_c.topic_id)
+    .returning(_c.id, _c.topic_id)
 )
 _HAS_DUE = select(_c.id).where(text("status = 'waiting'"), _c.due_at <= bindparam("now", type_=UtcDateTime())).limit(1)
 
@@ -273,7 +306,8 @@ def has_due(connection: Connection, now: datetime) -> bool:
 
 def update_due_to_queued(connection: Connection, now: datetime) -> int:
     """The stager: requests whose time has come join the queue. Returns how many."""
-    topic_ids = [row.topic_id for row in connection.execute(_DUE, {"now": now})]
-    for topic_id in sorted({topic_id for topic_id in topic_ids if topic_id is not None}):
+    due = connection.execute(_DUE, {"now": now}).all()
+    for topic_id in sorted({row.topic_id for row in due if row.topic_id is not None}):
         bump_versions(connection, topic_id)
-    return len(topic_ids)
+    insert_events(connection, [row.id for row in due], Happening.DUE, at=now)
+    return len(due)

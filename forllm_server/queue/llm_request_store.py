@@ -10,13 +10,16 @@ from sqlalchemy.exc import IntegrityError
 
 from forllm_server.db import metadata
 from forllm_server.errors import Conflict, NotFound
-from forllm_server.queue.model import LIVE, Cause, Lane, LlmRequest, NewLlmRequest, Status
+from forllm_server.queue.event_store import insert_event, insert_queued_events
+from forllm_server.queue.model import LIVE, Cause, Happening, Lane, LlmRequest, NewLlmRequest, Status
 from forllm_server.queue.tables import llm_requests
 from forllm_server.queue.version_store import bump_versions
 
 _c = llm_requests.c
 COLUMNS = tuple(_c)
 LIVE_VALUES = tuple(status.value for status in LIVE)
+#: The order of the claim, as its index has it; what reuses a loaded model may go before its peers (see dispatch.py).
+ORDER_IN_LINE = (_c.lane, _c.pinned.is_(None), _c.pinned, _c.priority.desc(), _c.id)
 
 
 def from_row(row: RowMapping) -> LlmRequest:
@@ -79,14 +82,20 @@ def insert_llm_request(connection: Connection, new: NewLlmRequest, now: datetime
     if row is None:
         return None
     bump_versions(connection, new.topic_id)
+    insert_event(connection, row["id"], Happening.QUEUED, at=now)
     return from_row(row)
 
 
 def insert_llm_requests(connection: Connection, news: Sequence[NewLlmRequest], now: datetime) -> None:
     """Add many LLM requests in one go. Their twins are not looked for: the caller's requests are all new."""
+    last_id = connection.execute(_LAST_ID).scalar_one()
     connection.execute(insert(llm_requests), [_values(new, now) for new in news])
+    insert_queued_events(connection, after_id=last_id)
     for topic_id in sorted({new.topic_id for new in news if new.topic_id is not None}):
         bump_versions(connection, topic_id)
+
+
+_LAST_ID = select(func.coalesce(func.max(_c.id), 0))
 
 
 def _values(new: NewLlmRequest, now: datetime) -> dict[str, Any]:
@@ -150,22 +159,14 @@ def list_unanswered_of_posts(
 def list_plan(connection: Connection, *, limit: int) -> list[LlmRequest]:
     """What is running and what comes next, in the order of the claim."""
     rank = case((_c.status == "running", 0), (_c.status == "queued", 1), (_c.status == "waiting", 2), else_=3)
-    query = (
-        select(*COLUMNS)
-        .where(_c.status.in_(LIVE_VALUES))
-        .order_by(rank, _c.lane, _c.priority.desc(), _c.id)
-        .limit(limit)
-    )
+    query = select(*COLUMNS).where(_c.status.in_(LIVE_VALUES)).order_by(rank, *ORDER_IN_LINE).limit(limit)
     return _all(connection, query)
 
 
 def list_positions(connection: Connection, *, limit: int = 1000) -> dict[int, int]:
     """The place in line (1 = next) of the queued requests, per backend; the first ``limit`` of them all."""
     rows = connection.execute(
-        select(_c.id, _c.backend_id)
-        .where(_c.status == "queued")
-        .order_by(_c.lane, _c.priority.desc(), _c.id)
-        .limit(limit)
+        select(_c.id, _c.backend_id).where(_c.status == "queued").order_by(*ORDER_IN_LINE).limit(limit)
     )
     taken: dict[int | None, int] = {}
     positions = {}
@@ -191,9 +192,17 @@ _CHANGE = (
 
 
 def update_status(
-    connection: Connection, llm_request_id: int, *, from_statuses: Sequence[Status], values: Mapping[str, Any]
+    connection: Connection,
+    llm_request_id: int,
+    *,
+    from_statuses: Sequence[Status],
+    values: Mapping[str, Any],
+    event: tuple[Happening, datetime] | None = None,
 ) -> LlmRequest | None:
-    """Change a request that no worker holds, if it is in one of ``from_statuses``; None when it is not."""
+    """Change a request that no worker holds, if it is in one of ``from_statuses``; None when it is not.
+
+    ``event``: what is noted to have happened to it, and when.
+    """
     bound = {"id_": llm_request_id, "from_": [status.value for status in from_statuses]}
     try:
         row = connection.execute(_CHANGE.values(**values), bound).mappings().first()
@@ -203,6 +212,8 @@ def update_status(
         return None
     changed = from_row(row)
     bump_versions(connection, changed.topic_id)
+    if event is not None:
+        insert_event(connection, changed.id, event[0], at=event[1], run=changed.run, detail=changed.cause_detail)
     return changed
 
 
@@ -234,3 +245,23 @@ def list_ids_of_deleted_backends(connection: Connection, *, limit: int = 1000) -
         .limit(limit)
     )
     return [row.id for row in rows]
+
+
+def count_personas_asked(connection: Connection, *, post_id: int, model_id: int | None) -> int:
+    """How many persona versions this model was or will be asked to answer one post as."""
+    number: int = connection.execute(
+        select(func.count(_c.persona_version_id.distinct())).where(_c.post_id == post_id, _c.model_id == model_id)
+    ).scalar_one()
+    return number
+
+
+def find_model_to_ask(connection: Connection, model_id: int) -> tuple[int, str] | None:
+    """(backend's id, name) of a model that is there, on a backend that may be asked."""
+    models, backends = metadata.tables["models"].c, metadata.tables["backends"].c
+    row = connection.execute(
+        select(models.backend_id, models.name)
+        .join(metadata.tables["backends"], backends.id == models.backend_id)
+        .where(models.id == model_id, models.is_available.is_(True))
+        .where(backends.is_enabled.is_(True), backends.deleted_at.is_(None))
+    ).first()
+    return (row.backend_id, row.name) if row else None

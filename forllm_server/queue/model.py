@@ -47,6 +47,39 @@ class Cause(StrEnum):
     INTERNAL = "internal"  #: FORLLM itself stumbled; the log knows more
 
 
+class Happening(StrEnum):
+    """What can happen to an LLM request: the names of its events."""
+
+    QUEUED = "queued"  #: a person asked
+    CLAIMED = "claimed"  #: a worker took it
+    FIRST_TOKEN = "first_token"  #: the model has loaded and read the prompt, and begins to answer
+    SUCCEEDED = "succeeded"  #: the reply is posted
+    FAILED = "failed"  #: it ended in a visible error
+    CANCELLED = "cancelled"  #: it was called off, or is being called off while it runs
+    RETRY_WAITS = "retry_waits"  #: the attempt failed and the next one is due later
+    RELEASED = "released"  #: it went back into the queue: by a person, a closing window or a stopping worker
+    RESCUED = "rescued"  #: its worker was gone, and it was taken back
+    DUE = "due"  #: its next attempt may begin
+    HELD = "held"  #: a person set it aside
+    RETRIED = "retried"  #: a person had it tried again
+    RUN_NOW = "run_now"  #: a person moved it to the live lane
+    MOVED = "moved"  #: a person changed its place in line
+    MODEL_CHANGED = "model_changed"  #: it is to be answered by another model
+
+
+@dataclass(frozen=True)
+class LlmRequestEvent:
+    """One row of ``llm_request_events``. ``detail`` is a sentence for people, or empty."""
+
+    id: int
+    at: datetime
+    llm_request_id: int
+    name: Happening
+    run: int
+    worker: str | None
+    detail: str | None
+
+
 @dataclass(frozen=True)
 class LlmRequest:
     """One row of ``llm_requests``."""
@@ -86,6 +119,8 @@ class LlmRequest:
     usage: Mapping[str, Any] | None
     finish_reason: str | None
     reply_post_id: int | None
+    #: a person's own place within the lane, smaller first; None: by priority and grouping, after all that have one
+    pinned: float | None = None
 
     @property
     def is_live(self) -> bool:
@@ -147,3 +182,36 @@ class BackendState:
     failures: int
     open_until: datetime | None
     last_error: str | None
+
+
+#: A worker that has given no sign of life for so long is taken for gone: three heartbeats and a little.
+ALIVE_SECONDS = 35.0
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """A process that works on the queue, or did. ``backend_ids``: those it takes work of; None is all."""
+
+    id: str
+    host: str
+    pid: int
+    started_at: datetime
+    heartbeat_at: datetime
+    threads: int
+    backend_ids: tuple[int, ...] | None
+    stopped_at: datetime | None
+
+    def is_alive(self, now: datetime) -> bool:
+        """Whether it has not stopped and its last sign of life is young."""
+        return self.stopped_at is None and (now - self.heartbeat_at).total_seconds() <= ALIVE_SECONDS
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing new is begun: on the backend ``scope``, or anywhere when it is 0. ``until`` None: until it is ended."""
+
+    scope: int
+    until: datetime | None
+    reason: str
+    created_at: datetime
+    is_by_machine: bool

@@ -1,6 +1,6 @@
 """The tables of the queue. Live states have partial indexes, so that history costs a claim nothing."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false, func, text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, false, func, text
 
 from forllm_server.db.types import Id, Json, UtcDateTime, metadata
 
@@ -42,14 +42,18 @@ llm_requests = Table(
     Column("usage", Json, nullable=True),
     Column("finish_reason", Text, nullable=True),
     Column("reply_post_id", Id, nullable=True),
+    # A person's own order within a lane: smaller goes first, and all of them before those without one.
+    Column("pinned", Float, nullable=True),
 )
 _c = llm_requests.c
 
-# The claim's order within a backend: live lane first, then priority, then age.
+# The claim's order within a backend: live lane first, then a person's own order, then priority, then age.
 Index(
     "ix_llm_requests_claim",
     _c.backend_id,
     _c.lane,
+    text("(pinned IS NULL)"),
+    _c.pinned,
     _c.priority.desc(),
     _c.id,
     sqlite_where=text("status = 'queued'"),
@@ -103,6 +107,15 @@ Index(
 Index("ix_llm_requests_topic", _c.topic_id, _c.id)
 Index("ix_llm_requests_post", _c.post_id, _c.id)
 Index("ix_llm_requests_status", _c.status, _c.id)
+# What a persona on a model usually writes: its last answers.
+Index(
+    "ix_llm_requests_answered",
+    _c.model_id,
+    _c.persona_id,
+    _c.id,
+    sqlite_where=text("status = 'succeeded'"),
+    postgresql_where=text("status = 'succeeded'"),
+)
 
 llm_chunks = Table(
     "llm_chunks",
@@ -140,4 +153,66 @@ queue_versions = Table(
     metadata,
     Column("scope", Id, primary_key=True, autoincrement=False),
     Column("version", Id, nullable=False),
+)
+
+#: How fast a model answers here, learned from what its server reports; in seconds and tokens a second.
+model_rates = Table(
+    "model_rates",
+    metadata,
+    Column("model_id", Id, ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
+    Column("prompt_tokens_per_second", Float, nullable=True),
+    Column("generation_tokens_per_second", Float, nullable=True),
+    Column("load_seconds", Float, nullable=True),
+    Column("samples", Integer, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+#: What was foretold when a request was asked, kept to be compared with what came.
+llm_estimates = Table(
+    "llm_estimates",
+    metadata,
+    Column("llm_request_id", Id, ForeignKey("llm_requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("low_at", UtcDateTime, nullable=False),
+    Column("middle_at", UtcDateTime, nullable=False),
+    Column("high_at", UtcDateTime, nullable=False),
+)
+
+#: What happened to each request, append-only.
+llm_request_events = Table(
+    "llm_request_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("llm_request_id", Id, ForeignKey("llm_requests.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("run", Integer, nullable=False, server_default="0"),
+    Column("worker", Text, nullable=True),
+    Column("detail", Text, nullable=True),
+)
+Index("ix_llm_request_events_llm_request_id", llm_request_events.c.llm_request_id, llm_request_events.c.id)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("heartbeat_at", UtcDateTime, nullable=False),
+    Column("threads", Integer, nullable=False),
+    # The backends it takes work of; null: of all.
+    Column("backend_ids", Json, nullable=True),
+    Column("stopped_at", UtcDateTime, nullable=True),
+)
+
+#: ``scope`` is a backend's id, or 0 for the whole queue; without ``until`` it lasts until it is ended.
+queue_pauses = Table(
+    "queue_pauses",
+    metadata,
+    Column("scope", Id, primary_key=True, autoincrement=False),
+    Column("until", UtcDateTime, nullable=True),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("is_by_machine", Boolean, nullable=False, server_default=false()),
 )

@@ -5,7 +5,7 @@ It imports nothing above the queue: the kinds of job and the plan (backends and 
 
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -57,11 +57,15 @@ class WorkerPool:
         plan: Plan,
         threads: int,
         wakeup: Wakeup,
+        backend_ids: Collection[int] | None = None,
     ) -> None:
+        """``backend_ids``: work of these backends only; None: of all."""
         self.database = database
         self.kinds = kinds
         self.plan = plan
         self.wakeup = wakeup
+        self.threads = threads
+        self.backend_ids = None if backend_ids is None else frozenset(backend_ids)
         self.identity = worker_identity()
         self._stopping = threading.Event()
         self._jobs: dict[int, Job] = {}
@@ -74,7 +78,8 @@ class WorkerPool:
         self._keeper = Keeper(self)
 
     def start(self) -> None:
-        """Take back what a dead process of this host left, then begin."""
+        """Register, take back what a dead process of this host left, then begin."""
+        self._keeper.register()
         self._keeper.rescue_orphans()
         self._keeper.start()
         for thread in self._threads:
@@ -154,9 +159,12 @@ class WorkerPool:
         read_at, backends = self._planned
         if clock.monotonic() - read_at >= PLAN_SECONDS:
             with self.database.read() as connection:
-                backends = self.plan.backends(connection, now)
+                backends = [each for each in self.plan.backends(connection, now) if self._may_work_on(each.id)]
             self._planned = (clock.monotonic(), backends)
         return backends
+
+    def _may_work_on(self, backend_id: int) -> bool:
+        return self.backend_ids is None or backend_id in self.backend_ids
 
     def forget_plan(self) -> None:
         """Have the hours and backends read again at the next claim."""

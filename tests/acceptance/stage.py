@@ -74,15 +74,13 @@ class Stage:
     def start(self, command: str, *options: str, wrapper: Iterable[str] = ()) -> ForllmProcess:
         """Start a process on the data; it may still be starting."""
         log = self.folder / f"{command}-{len(self.processes) + 1}.log"
-        process = ForllmProcess(
-            command, self.data_dir, *options, environ=self.environ, log=log, wrapper=tuple(wrapper)
-        )
+        process = ForllmProcess(command, self.data_dir, *options, environ=self.environ, log=log, wrapper=tuple(wrapper))
         self.processes.append(process)
         return process
 
-    def serve(self, *options: str) -> ForllmProcess:
+    def serve(self, *options: str, wrapper: Iterable[str] = ()) -> ForllmProcess:
         """Start a server on a free port and wait until it answers; the first one is given the backend."""
-        process = self.start("serve", "--port", "0", *options)
+        process = self.start("serve", "--port", "0", *options, wrapper=wrapper)
         process.wait_until_open()
         if not self.backend_id:
             self._furnish(process)

@@ -1,13 +1,12 @@
 """What waits says why, and goes on by itself; what a person decides meanwhile holds."""
 
 import time
-from typing import Any
 
 import pytest
 
 from tests.acceptance.stage import Stage
 from tests.support.faults import FAULTS
-from tests.support.processes import ForllmProcess, Refused, wait_for
+from tests.support.processes import Refused
 from tests.support.scripted_server import Script, ScriptedServer
 
 pytestmark = pytest.mark.slow
@@ -45,7 +44,7 @@ def test_a_backend_that_is_down_is_waited_for_and_its_return_brings_the_reply(st
     assert (found["cause"], found["attempts"]) == ("backend_down", 0)
     assert found["cause_detail"]
     assert found["due_at"]
-    assert "cannot be reached" in serve.page(f"/topics/{asked.topic_id}")
+    assert "unreachable" in serve.page(f"/topics/{asked.topic_id}")
 
     # The same address answers again; nobody does anything else.
     stage.models = ScriptedServer("ollama", stage.models.port, models=("scripted",), answer=stage.script_for)
@@ -167,5 +166,3 @@ def test_a_false_answer_never_becomes_a_reply(stage: Stage, name: str) -> None:
     assert stage.replies(serve, asked) == []
     serve.api("POST", f"llm-requests/{asked.llm_request_id}/retry")
     stage.assert_answered_once(serve, asked)
-
-

@@ -1,7 +1,13 @@
 """Backends and models by API."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from flask.testing import FlaskClient
+
+from forllm_server.catalog import discovery
+from tests.api.conftest import MODEL_ID
+from tests.support.scripted_server import ScriptedServer
 
 # Port 9 of loopback (discard) is closed everywhere: what is there refuses the connection.
 SERVER = {"name": "Box", "kind": "ollama", "base_url": "http://127.0.0.1:9", "api_key": "sk-very-secret"}
@@ -72,3 +78,35 @@ def test_models_are_listed_with_their_backend(client: FlaskClient) -> None:
     assert client.get("/api/v1/models?is_available=true").get_json()["items"] == []
     assert len(client.get("/api/v1/models?is_available=false").get_json()["items"]) == 1
     assert client.get("/api/v1/models?is_available=maybe").status_code == 422
+
+
+def test_the_context_of_a_model_is_said_and_taken_back(client: FlaskClient) -> None:
+    address = f"/api/v1/models/{MODEL_ID}"
+    assert client.get(address).get_json()["context_source"] == "known"
+    smaller = client.patch(address, json={"context_tokens": 1024}).get_json()
+    assert (smaller["context_tokens"], smaller["context_source"], smaller["backend_name"]) == (1024, "told", "Embedded")
+    assert client.get(address).get_json() == smaller
+    assert client.patch(address, json={"context_tokens": None}).get_json()["context_source"] == "guessed"
+
+
+@pytest.mark.parametrize("tokens", [0, 1, -5, 4096, 10**12, 2.5, "1024", True])
+def test_a_context_that_cannot_be_is_refused(client: FlaskClient, tokens: object) -> None:
+    answer = client.patch(f"/api/v1/models/{MODEL_ID}", json={"context_tokens": tokens})
+    assert (answer.status_code, answer.get_json()["field"]) == (422, "context_tokens")
+    assert client.get(f"/api/v1/models/{MODEL_ID}").get_json()["context_tokens"] == 2048
+
+
+def test_a_model_that_is_not_there_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/api/v1/models/99").status_code == 404
+    assert client.patch("/api/v1/models/99", json={"context_tokens": 1024}).status_code == 404
+
+
+def test_what_answers_on_this_machine_is_suggested_until_it_is_a_backend(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer("ollama") as server:
+        monkeypatch.setattr(discovery, "USUAL_PORTS", (urlsplit(server.url).port,))
+        (suggestion,) = client.get("/api/v1/backends/suggestions").get_json()["items"]
+        assert (suggestion["kind"], suggestion["name"]) == ("ollama", "Ollama")
+        client.post("/api/v1/backends", json={key: suggestion[key] for key in ("name", "kind", "base_url")})
+        assert client.get("/api/v1/backends/suggestions").get_json() == {"items": [], "next": None}

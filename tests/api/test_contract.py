@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 
 import pytest
 from flask import Flask
@@ -94,6 +95,8 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
         (f"/api/v1/posts/{topic['post_id']}/llm-requests", {"another": True}),
         ("/api/v1/personas", {"name": "P", "instructions": "x"}),
         ("/api/v1/schedule/windows", window),
+        ("/api/v1/schedule/exceptions", {"date": date.today().isoformat(), "kind": "closed"}),
+        ("/api/v1/schedule/extension", {"until": "23:59", "backend_id": 1}),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
     ]
     for number, (address, body) in enumerate(creates):

@@ -3,6 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
+from tests.api.conftest import MODEL_ID
+
 
 @pytest.fixture
 def asked(client: FlaskClient, topic: dict[str, int]) -> int:
@@ -62,7 +64,7 @@ def test_acts_take_no_body(client: FlaskClient, asked: int) -> None:
 
 
 def test_acts_cannot_be_done_by_reading(client: FlaskClient, asked: int) -> None:
-    for act in ("cancellation", "retry"):
+    for act in ("cancellation", "retry", "hold", "release", "run-now", "requeue"):
         assert client.get(f"/api/v1/llm-requests/{asked}/{act}").status_code == 405
     assert client.get(f"/api/v1/llm-requests/{asked}").get_json()["status"] == "queued"
 
@@ -70,3 +72,35 @@ def test_acts_cannot_be_done_by_reading(client: FlaskClient, asked: int) -> None
 def test_a_request_that_is_not_there_is_not_found(client: FlaskClient) -> None:
     assert client.get("/api/v1/llm-requests/99").status_code == 404
     assert client.post("/api/v1/llm-requests/99/retry").status_code == 404
+
+
+def test_a_request_is_held_released_and_run_now(client: FlaskClient, asked: int) -> None:
+    address = f"/api/v1/llm-requests/{asked}"
+    held = client.post(f"{address}/hold").get_json()
+    assert (held["status"], held["cause"], held["position"]) == ("held", "held", None)
+    released = client.post(f"{address}/release").get_json()
+    assert (released["status"], released["cause"], released["lane"]) == ("queued", None, "night")
+    assert client.post(f"{address}/run-now").get_json()["lane"] == "live"
+    client.post(f"{address}/cancellation")
+    for act in ("hold", "release", "run-now"):
+        refused = client.post(f"{address}/{act}")
+        assert (refused.status_code, refused.get_json()["code"]) == (409, "conflict"), act
+
+
+def test_priority_changes_the_place_in_line(client: FlaskClient, topic: dict[str, int], asked: int) -> None:
+    other = client.post(f"/api/v1/posts/{topic['post_id']}/llm-requests", json={"another": True}).get_json()
+    assert other["position"] == 2
+    changed = client.patch(f"/api/v1/llm-requests/{other['id']}", json={"priority": 7}).get_json()
+    assert (changed["priority"], changed["position"]) == (7, 1)
+    for body in ({}, {"priority": 1001}, {"priority": "7"}, {"status": "running", "priority": 1}):
+        assert client.patch(f"/api/v1/llm-requests/{asked}", json=body).status_code == 422, body
+
+
+def test_another_model_can_be_given_the_question(client: FlaskClient, asked: int) -> None:
+    address = f"/api/v1/llm-requests/{asked}"
+    client.post(f"{address}/cancellation")
+    requeued = client.post(f"{address}/requeue", json={"model_id": MODEL_ID}).get_json()
+    assert (requeued["status"], requeued["model_id"], requeued["attempts"]) == ("queued", MODEL_ID, 0)
+    for body in ({}, {"model_id": 99}, {"model_id": None}):
+        refused = client.post(f"{address}/requeue", json=body)
+        assert (refused.status_code, refused.get_json()["field"]) == (422, "model_id"), body

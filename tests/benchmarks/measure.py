@@ -42,9 +42,7 @@ class Scale:
     slow_tokens: int
 
 
-FULL = Scale(
-    200_000, 200_000, (10, 1_000, 10_000), repeats=5, runs=40, llm_requests=500, bulk=20_000, slow_tokens=300
-)
+FULL = Scale(200_000, 200_000, (10, 1_000, 10_000), repeats=5, runs=40, llm_requests=500, bulk=20_000, slow_tokens=300)
 QUICK = Scale(200_000, 200_000, (10, 1_000, 10_000), repeats=3, runs=20, llm_requests=200, bulk=10_000, slow_tokens=100)
 TINY = Scale(400, 50, (10, 60), repeats=2, runs=2, llm_requests=5, bulk=20, slow_tokens=10)
 

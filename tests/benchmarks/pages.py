@@ -20,7 +20,6 @@ from tests.benchmarks.measure import Row, Scale, at_most, medians
 from tests.benchmarks.places import SHAPES, Place, find_place, forum_copy, forum_folder
 from tests.support.processes import ForllmProcess
 
-_BASE_URL = "http://127.0.0.1"
 _LISTS = {"home": "/", "topics of a subforum": "/subforums/1", "queue": "/queue", "queue, answered": "/queue?show=done"}
 
 
@@ -28,13 +27,14 @@ class Site:
     """An installation's pages, called without a network."""
 
     def __init__(self, installation: Installation) -> None:
+        self._base_url = f"http://127.0.0.1:{installation.config.port}"
         self._app: Flask = create_app(
             installation.config, installation.database, secret_key=installation.secret_key, wake_worker=lambda: None
         )
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[float, int, dict[str, str], bytes]:
         """Ask for a page: (seconds, status, headers, body). Making the question is not counted."""
-        environ = EnvironBuilder(path, base_url=_BASE_URL, headers=dict(headers or {}).items()).get_environ()
+        environ = EnvironBuilder(path, base_url=self._base_url, headers=dict(headers or {}).items()).get_environ()
         environ["wsgi.errors"] = io.StringIO()
         heard: list[Any] = []
 

@@ -26,10 +26,22 @@ SHAPES = ("flat", "chain", "tree")
 ORDINARY_TOPIC_POSTS = 20
 SUBFORUMS = 20
 _BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-_PARAGRAPH = (
-    "A mirror of two disks keeps **both** copies in step, and a *scrub* each month finds what has silently rotted. "
-    "See `zpool status` and <https://example.org/scrub> for what it says; on a small machine it takes a night.\n\n"
+#: About what is written in a forum: a few paragraphs with some emphasis, now and then code, a list or a link.
+_PARAGRAPHS = (
+    (
+        "A mirror of two disks keeps **both** copies in step, and a scrub each month finds what has silently rotted. "
+        "On a small machine it takes a night, and nobody is kept waiting for it: reading and writing go on meanwhile."
+    ),
+    (
+        "I would rather have the *second* disk in another house: what helps against a dead disk does not help against "
+        "a fire, a thief, or my own `rm -r` in the wrong folder. How often do you try to restore what you have saved?"
+    ),
+    "- the old disk spins all day and takes six watts\n- the new one sleeps most of the time\n- neither can be heard",
+    "```sh\nzpool status -v tank\nzpool scrub tank\n```",
+    "The manual says more about that: <https://example.org/scrub>.",
 )
+#: How often each of them comes.
+_WEIGHTS = (10, 10, 3, 2, 2)
 _HISTORY = """
     INSERT INTO llm_requests (owner_id, kind, status, lane, priority, topic_id, post_id, persona_id,
         persona_version_id, backend_id, model_id, model_name, parameters, answer_number, input, created_at, queued_at,
@@ -172,7 +184,7 @@ def _thread(shape: str, size: int, topic_id: int, first_id: int, dice: random.Ra
             "parent_id": None,
             "owner_id": LOCAL_USER_ID,
             "author_kind": "person",
-            "content": f"Post {number} of topic {topic_id}. " + _PARAGRAPH * dice.randint(1, 4),
+            "content": f"Post {number} of topic {topic_id}.\n\n" + _text(dice),
             "path": root_path(),
             "depth": 0,
             "child_count": 0,
@@ -186,6 +198,10 @@ def _thread(shape: str, size: int, topic_id: int, first_id: int, dice: random.Ra
             row["path"] = reply_path(parent["path"], parent_id=parent["id"], sibling=parent["child_count"])
         rows.append(row)
     return rows
+
+
+def _text(dice: random.Random) -> str:
+    return "\n\n".join(dice.choices(_PARAGRAPHS, _WEIGHTS, k=dice.randint(1, 5)))
 
 
 def _title(shape: str, size: int) -> str:

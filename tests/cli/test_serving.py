@@ -27,8 +27,9 @@ class Process:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output += line
+        with self.process.stdout as lines:
+            for line in lines:
+                self.output += line
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         deadline = time.monotonic() + 40

@@ -112,11 +112,22 @@ def shape_of(database: Database) -> dict[str, list[str]]:
     """Every column, constraint and index, in a form in which their order does not matter."""
     with database.read() as connection:
         rows = connection.execute(text(SQLITE_SHAPE if database.is_sqlite else POSTGRESQL_SHAPE)).all()
-    return {
-        name: sorted(line.strip().rstrip(", ") for line in definition.splitlines())
-        for name, definition in rows
-        if "alembic_version" not in name
-    }
+    return {name: sorted(parts_of(definition)) for name, definition in rows if "alembic_version" not in name}
+
+
+def parts_of(definition: str) -> list[str]:
+    """A table's definition cut into its columns and constraints: one added later stands after the others."""
+    head, _, body = definition.partition("(")
+    if not head.startswith("CREATE TABLE"):
+        return [definition]
+    parts, depth = [""], 0
+    for character in body.rstrip().removesuffix(")"):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [head, *(" ".join(part.split()) for part in parts)]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])

@@ -196,3 +196,18 @@ def test_a_model_learns_how_long_its_tokens_are(evening: Evening) -> None:
     assert evening.server.chats
     with evening.database.read() as connection:
         assert get_model(connection, evening.world.model_id).characters_per_token is not None
+
+
+def test_several_personas_on_one_post_get_the_thread_first_and_share_it(evening: Evening) -> None:
+    with evening.database.transaction() as connection:
+        skeptic = create_persona(
+            connection, owner_id=LOCAL_USER, name="Skeptic", instructions="Doubt.", now=clock.now()
+        )
+    asked = [evening.ask(), evening.ask(persona_id=skeptic.id)]
+    while evening.run():
+        pass
+    first, second = (evening.prompt(each) for each in asked)
+    assert first.layout == second.layout == "thread-first/1"
+    texts = [prompt.messages[-1]["content"] for prompt in (first, second)]
+    assert texts[0].split("\n---\n")[0] == texts[1].split("\n---\n")[0]
+    assert "You are Skeptic. Doubt." in texts[1]

@@ -1,5 +1,5 @@
-from forllm_server.prompts.assemble import Assembled, assemble
-from forllm_server.prompts.thread import ThreadPost, Turn, turns_of
+from forllm_server.prompts.assemble import PERSONA_FIRST, THREAD_FIRST, Assembled, assemble
+from forllm_server.prompts.thread import ThreadPost, Turn, transcript_of, turns_of
 from forllm_server.prompts.tokens import DEFAULT_CHARACTERS_PER_TOKEN, TokenCounter
 
 SKEPTIC, TEACHER = 2, 3
@@ -95,3 +95,47 @@ def test_counts_without_a_tokenizer_are_marked_as_estimates() -> None:
     failing = TokenCounter(4.0, tokenizer=lambda text: None)
     assert failing.count("x" * 8) == 2
     assert not failing.is_exact
+
+
+def shared_share(first: Assembled, second: Assembled) -> float:
+    """How much of the shorter prompt is the beginning of the other, by characters, as a server's cache sees it."""
+    texts = ["".join(f"<{message.role}>{message.content}" for message in prompt.messages) for prompt in (first, second)]
+    shared = next((at for at, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), min(map(len, texts)))
+    return shared / min(map(len, texts))
+
+
+def for_persona(name: str, instructions: str, *, layout: str) -> Assembled:
+    thread = [post(1, "word " * 200), post(2, "ZFS. " * 50, persona_id=SKEPTIC, name="Skeptic"), post(3, "Why? " * 50)]
+    is_transcript = layout == THREAD_FIRST
+    persona_id = SKEPTIC if name == "Skeptic" else TEACHER
+    turns = (
+        transcript_of(thread, title="Disks")
+        if is_transcript
+        else turns_of(thread, persona_id=persona_id, title="Disks")
+    )
+    return assemble(
+        instructions=instructions,
+        turns=turns,
+        counter=TokenCounter(tokenizer=by_words),
+        context_tokens=4096,
+        context_source="known",
+        reply_tokens=100,
+        layout=layout,
+        persona_name=name,
+    )
+
+
+def test_personas_asked_about_one_post_share_the_thread_when_it_comes_first() -> None:
+    prompts = {
+        layout: [for_persona(*each, layout=layout) for each in (("Skeptic", "Doubt it."), ("Teacher", "Explain it."))]
+        for layout in (PERSONA_FIRST, THREAD_FIRST)
+    }
+    assert shared_share(*prompts[THREAD_FIRST]) > 0.9
+    assert shared_share(*prompts[PERSONA_FIRST]) < 0.1
+
+
+def test_thread_first_tells_who_speaks_and_ends_with_the_role() -> None:
+    prompt = for_persona("Skeptic", "Doubt it.", layout=THREAD_FIRST)
+    assert prompt.layout == THREAD_FIRST
+    text = prompt.messages[-1].content
+    assert text.index("You wrote:") < text.index("Skeptic wrote:") < text.index("You are Skeptic. Doubt it.")

@@ -12,6 +12,7 @@ class ForllmThread extends HTMLElement {
   connectedCallback() {
     this.ending = new AbortController();
     this.failures = 0;
+    this.tag = this.dataset.tag;
     const { signal } = this.ending;
     document.addEventListener("visibilitychange", () => !document.hidden && this.poll(), { signal });
     this.addEventListener("submit", (event) => this.submit(event), { signal });
@@ -58,10 +59,8 @@ class ForllmThread extends HTMLElement {
     const response = await fetch(`${updates}?${query}`, { headers, cache: "no-store", signal: this.ending.signal });
     if (response.status === 304) return;
     if (!response.ok) throw new Error(`the poll was answered ${response.status}`);
-    // The next question is asked from what this one answered; its tag holds only if the question stays the same.
+    this.tag = response.headers.get("ETag");
     const [fresh] = elementsOf(await response.text());
-    const isSame = fresh.dataset.known === known && fresh.dataset.pending === pending;
-    this.tag = isSame ? response.headers.get("ETag") : null;
     this.update(fresh);
   }
 

@@ -3,7 +3,8 @@
 /** The elements in `text`, belonging to this document. */
 export function elementsOf(text) {
   const parsed = new DOMParser().parseFromString(text, "text/html");
-  return Array.from(parsed.body.children, (element) => document.adoptNode(element));
+  // Copied first: adopting an element takes it out of the living list of children.
+  return [...parsed.body.children].map((element) => document.adoptNode(element));
 }
 
 /** Says `text` to people who cannot see the page, when they are not busy. */

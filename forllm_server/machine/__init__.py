@@ -1,0 +1,1 @@
+"""The machine that FORLLM runs on: how busy others keep it, staying awake, a person's commands, energy."""

@@ -1,0 +1,130 @@
+"""The line as the plan and the forecast read it, and a person's own order in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, text, update
+
+from forllm_server.db.types import Id
+from forllm_server.queue.dispatch import Candidate, LastServed
+from forllm_server.queue.llm_request_store import ORDER_IN_LINE
+from forllm_server.queue.model import Lane, Status
+from forllm_server.queue.tables import llm_requests
+
+_c = llm_requests.c
+_COLUMNS = (
+    _c.id,
+    _c.status,
+    _c.lane,
+    _c.priority,
+    _c.backend_id,
+    _c.model_id,
+    _c.persona_id,
+    _c.persona_version_id,
+    _c.topic_id,
+    _c.created_at,
+    _c.pinned,
+    _c.due_at,
+    _c.started_at,
+    _c.parameters["max_tokens"].as_integer().label("max_tokens"),
+    _c.input["prompt_tokens"].as_float().label("prompt_tokens"),
+)
+
+
+@dataclass(frozen=True)
+class InLine:
+    """A live LLM request: what its place and its length depend on. ``prompt_tokens``: as counted when it was asked."""
+
+    candidate: Candidate
+    status: Status
+    backend_id: int | None
+    persona_id: int | None
+    due_at: datetime | None
+    started_at: datetime | None
+    max_tokens: int | None
+    prompt_tokens: float | None
+
+    @property
+    def id(self) -> int:
+        return self.candidate.id
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Queued requests of one persona on one model, only counted."""
+
+    backend_id: int
+    model_id: int
+    persona_id: int | None
+    number: int
+
+
+def list_in_line(
+    connection: Connection, statuses: Sequence[Status], *, limit: int, backend_id: int | None = None
+) -> list[InLine]:
+    """The first ``limit`` live requests in these states, in the order of the line; of one backend or of all."""
+    query = select(*_COLUMNS).where(_c.status.in_([status.value for status in statuses]))
+    if backend_id is not None:
+        query = query.where(_c.backend_id == backend_id)
+    return [_in_line(row) for row in connection.execute(query.order_by(*ORDER_IN_LINE).limit(limit)).mappings()]
+
+
+def list_crowds(connection: Connection) -> list[Crowd]:
+    """All queued requests that have a model, counted by backend, model and persona."""
+    rows = connection.execute(
+        select(_c.backend_id, _c.model_id, _c.persona_id, func.count())
+        .where(text("status = 'queued'"), _c.backend_id.is_not(None), _c.model_id.is_not(None))
+        .group_by(_c.backend_id, _c.model_id, _c.persona_id)
+    )
+    return [Crowd(*row) for row in rows]
+
+
+def last_served_from(running: Sequence[InLine]) -> dict[int, LastServed]:
+    """What each backend works on: the request it began last."""
+    last: dict[int, LastServed] = {}
+    for each in sorted(running, key=lambda item: (item.started_at or item.candidate.created_at, item.id)):
+        if each.backend_id is not None:
+            asked = each.candidate
+            last[each.backend_id] = LastServed(asked.model_id, asked.persona_version_id, asked.topic_id)
+    return last
+
+
+def find_pinned_range(connection: Connection, lane: Lane) -> tuple[float, float] | None:
+    """The smallest and the greatest place that is given by hand in a lane; None when there is none."""
+    query = select(func.min(_c.pinned), func.max(_c.pinned)).where(
+        _c.status.in_(("queued", "waiting", "held")), _c.lane == lane.value, _c.pinned.is_not(None)
+    )
+    least, greatest = connection.execute(query).one()
+    return None if least is None else (least, greatest)
+
+
+_PIN = update(llm_requests).where(_c.id == bindparam("id_", type_=Id)).values(pinned=bindparam("place"))
+
+
+def update_pinned(connection: Connection, places: Mapping[int, float]) -> None:
+    """Give requests their places by hand."""
+    if places:
+        connection.execute(_PIN, [{"id_": each, "place": place} for each, place in places.items()])
+
+
+def _in_line(values: RowMapping) -> InLine:
+    return InLine(
+        candidate=Candidate(
+            values["id"],
+            Lane(values["lane"]),
+            values["priority"],
+            values["model_id"],
+            values["persona_version_id"],
+            values["topic_id"],
+            values["created_at"],
+            values["pinned"],
+        ),
+        status=Status(values["status"]),
+        backend_id=values["backend_id"],
+        persona_id=values["persona_id"],
+        due_at=values["due_at"],
+        started_at=values["started_at"],
+        max_tokens=values["max_tokens"],
+        prompt_tokens=values["prompt_tokens"],
+    )

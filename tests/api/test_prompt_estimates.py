@@ -1,0 +1,43 @@
+"""Counting drafts by API."""
+
+from flask.testing import FlaskClient
+
+from tests.api.conftest import MODEL_ID
+
+ADDRESS = "/api/v1/prompt-estimates"
+
+
+def test_a_draft_is_counted_with_everything_above_it(client: FlaskClient, topic: dict[str, int]) -> None:
+    answer = client.post(ADDRESS, json={"text": "And when do I water them?", "parent_id": topic["post_id"]})
+    assert answer.status_code == 200
+    estimate = answer.get_json()
+    assert (estimate["persona_name"], estimate["model"], estimate["context_tokens"]) == ("Assistant", "Tiny", 2048)
+    assert estimate["text_tokens"] > 0
+    assert estimate["breakdown"]["prompt_tokens"] > estimate["text_tokens"]
+    assert estimate["breakdown"]["ancestor_count"] == 1
+    assert estimate["problem"] is None
+
+
+def test_a_draft_that_does_not_fit_says_why(client: FlaskClient, topic: dict[str, int]) -> None:
+    draft = {"text": "word " * 5_000, "title": "Long", "subforum_id": topic["subforum_id"], "model_id": MODEL_ID}
+    estimate = client.post(ADDRESS, json=draft).get_json()
+    assert estimate["breakdown"] is None
+    assert "do not fit" in estimate["problem"]
+
+
+def test_counting_stores_nothing(client: FlaskClient, topic: dict[str, int]) -> None:
+    client.post(ADDRESS, json={"text": "x", "parent_id": topic["post_id"]})
+    assert client.get("/api/v1/llm-requests").get_json()["items"] == []
+    assert len(client.get(f"/api/v1/topics/{topic['id']}/posts").get_json()["items"]) == 1
+
+
+def test_a_draft_that_could_not_be_asked_names_its_field(client: FlaskClient) -> None:
+    for draft, status, field in (
+        ({}, 422, "text"),
+        ({"text": "x", "model_id": 99}, 422, "model_id"),
+        ({"text": "x", "persona_id": 99}, 404, "persona_id"),
+        ({"text": "x", "content": "y"}, 422, "content"),
+    ):
+        answer = client.post(ADDRESS, json=draft)
+        assert (answer.status_code, answer.get_json()["field"]) == (status, field), draft
+    assert client.post(ADDRESS, json={"text": "x", "parent_id": 99}).status_code == 404
