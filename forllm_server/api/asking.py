@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from forllm_server.api.schemas_llm import LlmRequestOut, LlmRequestWholeOut
 from forllm_server.clock import now
 from forllm_server.jobs.reply import Ask, ask
-from forllm_server.queue import chunk_store, llm_request_store, prompt_store
+from forllm_server.jobs.standing import list_standings
+from forllm_server.queue import chunk_store, estimate_store, llm_request_store, prompt_store
 from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current_user_id
 
@@ -42,5 +43,7 @@ def describe(connection: Connection, llm_request: LlmRequest) -> Any:
         "position": llm_request_store.list_positions(connection).get(llm_request.id),
         "prompt": prompt_store.find_prompt(connection, llm_request.id),
         "partial": chunk_store.find_partial(connection, llm_request.id),
+        "standing": list_standings(connection, [llm_request], now())[llm_request.id],
+        "estimate": estimate_store.find_estimate(connection, llm_request.id),
     }
     return LlmRequestWholeOut().dump(facts)

@@ -1,6 +1,7 @@
 """What all nouns of the API share: strict input, listings, problems, and how these are described in OpenAPI."""
 
 import http
+from functools import cache
 from typing import Any, cast
 
 import flask_smorest
@@ -47,8 +48,9 @@ class PageQuery(Input):
     limit = QueryId(most=MOST_PER_PAGE, load_default=50, metadata={"description": "How many at most."})
 
 
+@cache
 def listing(item: type[Schema]) -> Schema:
-    """The schema of a page of ``item``: ``{"items": […], "next": cursor or null}``."""
+    """The schema of a page of ``item``: ``{"items": […], "next": cursor or null}``. One for all who list it."""
     name = item.__name__.removesuffix("Out") + "List"
     members: dict[str, Any] = {
         "items": fields.List(fields.Nested(item), required=True),

@@ -14,17 +14,19 @@ from forllm_server.api import (
     personas,
     posts,
     prompt_estimates,
+    queue,
     schedule,
     settings,
     subforums,
     topics,
     trash,
+    workers,
 )
 from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
     *(subforums, assignments, topics, posts, trash, personas),
-    *(llm_requests, prompt_estimates, schedule, backends, models, settings),
+    *(llm_requests, queue, workers, prompt_estimates, schedule, backends, models, settings),
 )
 
 

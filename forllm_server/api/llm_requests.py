@@ -10,13 +10,14 @@ from forllm_server.api.asking import describe
 from forllm_server.api.contract import Noun, listing, page_of
 from forllm_server.api.schemas_llm import (
     LlmRequestChange,
+    LlmRequestEventOut,
     LlmRequestOut,
     LlmRequestQuery,
     LlmRequestWholeOut,
     RequeueIn,
 )
 from forllm_server.clock import now
-from forllm_server.queue import control, llm_request_store
+from forllm_server.queue import control, event_store, llm_request_store
 from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current
 from forllm_server.web.paging import decode_cursor
@@ -50,6 +51,15 @@ def show(llm_request_id: int) -> Response:
     """Read one LLM request, with its exact prompt and what is written so far."""
     with current().database.read() as connection:
         return jsonify(describe(connection, llm_request_store.get_llm_request(connection, llm_request_id)))
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/events", methods=["GET"])
+@blueprint.response(200, listing(LlmRequestEventOut))
+def show_events(llm_request_id: int) -> dict[str, Any]:
+    """List what happened to an LLM request, the oldest first; the last two hundred."""
+    with current().database.read() as connection:
+        llm_request_store.get_llm_request(connection, llm_request_id)
+        return {"items": event_store.list_events(connection, llm_request_id), "next": None}
 
 
 @blueprint.route("/llm-requests/<int:llm_request_id>", methods=["PATCH"])

@@ -1,5 +1,8 @@
 """``/api/v1/queue``: the line as a whole, its pauses and its order, and doing the same to many LLM requests."""
 
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from flask import Response, jsonify
@@ -8,26 +11,86 @@ from sqlalchemy import Connection
 from forllm_server.api.contract import Noun, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_llm import LlmRequestOut
-from forllm_server.api.schemas_queue import ChangesIn, ChangesOut, MoveIn, PauseIn, PauseOut, PauseQuery
+from forllm_server.api.schemas_queue import (
+    MOST_AT_ONCE,
+    ChangesIn,
+    ChangesOut,
+    CountsOut,
+    MoveIn,
+    PauseIn,
+    PauseOut,
+    PauseQuery,
+    PlannedOut,
+    PlanQuery,
+    QueueOut,
+)
+from forllm_server.catalog.backend_store import list_backends
 from forllm_server.clock import now
 from forllm_server.errors import Invalid, NotFound
-from forllm_server.queue import bulk, llm_request_store, moving, pausing
+from forllm_server.jobs.forecast import forecast
+from forllm_server.queue import bulk, llm_request_store, moving, pausing, plan_store
+from forllm_server.queue.backend_state_store import list_backend_states
 from forllm_server.queue.bulk import Action, Changes
-from forllm_server.queue.model import LlmRequest
+from forllm_server.queue.model import LlmRequest, Pause, Status
 from forllm_server.queue.pause_store import list_pauses
+from forllm_server.schedule.gate import read_gate
 from forllm_server.web.current import current
 
 blueprint = Noun("Queue", "The line of LLM requests as a whole.")
+
+
+@blueprint.route("/queue", methods=["GET"])
+@blueprint.response(200, QueueOut)
+def show() -> dict[str, Any]:
+    """Read the queue as a whole: how much there is, when it will be done, and what keeps it waiting."""
+    at = now()
+    with current().database.read() as connection:
+        foretold = forecast(connection, at)
+        pauses = list_pauses(connection)
+        backends = _backends(connection, pauses, at)
+    return {
+        "at": at,
+        "counts": {status: foretold.counts.get(Status(status), 0) for status in CountsOut().fields},
+        "is_paused": pausing.find_pause(pauses, None, at) is not None,
+        "pauses": _holding(pauses, at),
+        "done_by": foretold.known_done_by,
+        "unknown_count": foretold.unknown_count,
+        "machine_seconds": foretold.machine_seconds,
+        "score": foretold.score,
+        "groups": foretold.groups,
+        "backends": backends,
+    }
+
+
+@blueprint.route("/queue/plan", methods=["GET"])
+@blueprint.arguments(PlanQuery, location="query")
+@blueprint.response(200, listing(PlannedOut))
+def show_plan(query: dict[str, Any]) -> dict[str, Any]:
+    """List what runs and what comes next, in the order of work, with the times foretold."""
+    with current().database.read() as connection:
+        foretold = forecast(connection, now())
+        running = llm_request_store.list_llm_requests(connection, statuses=[Status.RUNNING], limit=query["limit"])
+        ids = [placed.id for placed in foretold.plan[: query["limit"] - len(running)]]
+        planned = [*reversed(running), *(llm_request_store.get_llm_request(connection, each) for each in ids)]
+        positions = llm_request_store.list_positions(connection)
+    items = [
+        {
+            "llm_request": item,
+            "position": positions.get(item.id),
+            "starts_at": foretold.starts_at.get(item.id),
+            "done_by": foretold.done_by.get(item.id),
+        }
+        for item in planned
+    ]
+    return {"items": items, "next": None}
 
 
 @blueprint.route("/queue/pauses", methods=["GET"])
 @blueprint.response(200, listing(PauseOut))
 def show_pauses() -> dict[str, Any]:
     """List the pauses that hold now: of the whole queue, and of single backends."""
-    at = now()
     with current().database.read() as connection:
-        pauses = list_pauses(connection).values()
-    return {"items": [pause for pause in pauses if pause.until is None or pause.until > at], "next": None}
+        return {"items": _holding(list_pauses(connection), now()), "next": None}
 
 
 @blueprint.route("/queue/pauses", methods=["POST"])
@@ -103,3 +166,37 @@ def _described(connection: Connection, found: list[LlmRequest] | tuple[LlmReques
     positions = llm_request_store.list_positions(connection)
     items = [{"llm_request": item, "position": positions.get(item.id)} for item in found]
     return LlmRequestOut(many=True).dump(items)
+
+
+def _holding(pauses: Mapping[int, Pause], at: datetime) -> list[Pause]:
+    return [pause for _, pause in sorted(pauses.items()) if pause.until is None or pause.until > at]
+
+
+def _backends(connection: Connection, pauses: Mapping[int, Pause], at: datetime) -> list[dict[str, Any]]:
+    gate = read_gate(connection, at)
+    states = list_backend_states(connection)
+    queued: Counter[int] = Counter()
+    for crowd in plan_store.list_crowds(connection):
+        queued[crowd.backend_id] += crowd.number
+    running = Counter(
+        each.backend_id for each in plan_store.list_in_line(connection, [Status.RUNNING], limit=MOST_AT_ONCE)
+    )
+    found = []
+    for backend in list_backends(connection):
+        state = states.get(backend.id)
+        found.append(
+            {
+                "backend_id": backend.id,
+                "name": backend.name,
+                "is_enabled": backend.is_enabled,
+                "concurrency": backend.concurrency,
+                "is_open": gate.is_open(backend.id),
+                "is_paused": pausing.find_pause(pauses, backend.id, at) is not None,
+                "queued": queued[backend.id],
+                "running": running[backend.id],
+                "failures": state.failures if state else 0,
+                "next_try_at": state.open_until if state else None,
+                "last_error": state.last_error if state else None,
+            }
+        )
+    return found

@@ -8,7 +8,7 @@ from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Boolean, Id, Integer, Moment, QueryId, text
 from forllm_server.errors import Invalid
 from forllm_server.personas.model import ChoiceReason
-from forllm_server.queue.model import Cause, Lane, Status
+from forllm_server.queue.model import Cause, Happening, Lane, Status
 
 
 class AskIn(Input):
@@ -105,8 +105,30 @@ class LlmRequestOut(Schema):
         return str(llm_request.cause_detail or llm_request.cause)
 
 
+class StandingOut(Schema):
+    """Where an LLM request stands, in words for people."""
+
+    label = fields.String(required=True)
+    sentence = fields.String(required=True)
+    next_at = Moment(required=True, allow_none=True)
+    needs_person = fields.Boolean(required=True)
+
+
+class DoneByOut(Schema):
+    """When something is done: most likely between `low_at` and `high_at`."""
+
+    low_at = Moment(required=True)
+    middle_at = Moment(required=True)
+    high_at = Moment(required=True)
+
+
 class LlmRequestWholeOut(LlmRequestOut):
     """An LLM request with its prompt and what is written so far."""
+
+    standing = fields.Nested(StandingOut, required=True)
+    estimate = fields.Nested(
+        DoneByOut, required=True, allow_none=True, metadata={"description": "What was foretold when it was asked."}
+    )
 
     layout = fields.String(required=True, allow_none=True, attribute="prompt.layout", dump_default=None)
     prompt = fields.List(
@@ -126,6 +148,16 @@ class LlmRequestWholeOut(LlmRequestOut):
     )
     partial_text = fields.String(required=True, allow_none=True, attribute="partial.text", dump_default=None)
     partial_thinking = fields.String(required=True, allow_none=True, attribute="partial.thinking", dump_default=None)
+
+
+class LlmRequestEventOut(Schema):
+    """Something that happened to an LLM request."""
+
+    at = Moment(required=True)
+    name = fields.Enum(Happening, by_value=True, required=True)
+    run = fields.Integer(required=True)
+    worker = fields.String(required=True, allow_none=True)
+    detail = fields.String(required=True, allow_none=True)
 
 
 class PersonaIn(Input):
@@ -238,22 +270,39 @@ class PromptEstimateIn(Input):
     model_id = Id(allow_none=True)
 
 
+class AdditionOut(Schema):
+    """What asking would add to the queue."""
+
+    machine_seconds = fields.Float(
+        required=True, allow_none=True, metadata={"description": "Null until a reply of the model has finished."}
+    )
+    done_by = fields.Nested(DoneByOut, required=True, allow_none=True)
+    words = fields.String(required=True, metadata={"description": "The same for people."})
+
+
 class PromptEstimateOut(Schema):
     """The draft, counted."""
 
-    text_tokens = fields.Integer(required=True, metadata={"description": "Of the draft alone."})
-    persona_name = fields.String(required=True)
+    text_tokens = fields.Integer(
+        required=True, attribute="estimate.text_tokens", metadata={"description": "Of the draft alone."}
+    )
+    persona_name = fields.String(required=True, attribute="estimate.persona_name")
     model = fields.String(
         required=True,
         allow_none=True,
-        attribute="model_name",
+        attribute="estimate.model_name",
         metadata={"description": "Null as long as there is no model; then only the text is counted."},
     )
-    context_tokens = fields.Integer(required=True, allow_none=True)
+    context_tokens = fields.Integer(required=True, allow_none=True, attribute="estimate.context_tokens")
     breakdown = fields.Function(
-        lambda estimate: None if estimate.breakdown is None else estimate.breakdown.as_dict(),
+        lambda found: found["estimate"].breakdown and found["estimate"].breakdown.as_dict(),
         required=True,
         allow_none=True,
         metadata={"type": ["object", "null"], "description": "Where the whole prompt's tokens would go."},
     )
-    problem = fields.String(required=True, allow_none=True, metadata={"description": "Why it does not fit."})
+    problem = fields.String(
+        required=True, allow_none=True, attribute="estimate.problem", metadata={"description": "Why it does not fit."}
+    )
+    addition = fields.Nested(
+        AdditionOut, required=True, allow_none=True, metadata={"description": "Null as long as there is no model."}
+    )

@@ -4,9 +4,9 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from forllm_server.api.contract import Input
+from forllm_server.api.contract import MOST_PER_PAGE, Input
 from forllm_server.api.fields import Id, Moment, QueryId, one_of, text
-from forllm_server.api.schemas_llm import LlmRequestOut
+from forllm_server.api.schemas_llm import DoneByOut, LlmRequestOut
 from forllm_server.queue.bulk import Action
 
 #: How many LLM requests one call may move or change.
@@ -93,3 +93,80 @@ class WorkerOut(Schema):
     started_at = Moment(required=True, attribute="worker.started_at")
     heartbeat_at = Moment(required=True, attribute="worker.heartbeat_at")
     stopped_at = Moment(required=True, allow_none=True, attribute="worker.stopped_at")
+
+
+class CountsOut(Schema):
+    """How many LLM requests are in each state that is not history."""
+
+    queued = fields.Integer(required=True)
+    waiting = fields.Integer(required=True)
+    held = fields.Integer(required=True)
+    running = fields.Integer(required=True)
+    failed = fields.Integer(required=True)
+
+
+class GroupOut(Schema):
+    """LLM requests that follow one another on a backend, in one opening, on one model."""
+
+    backend_id = fields.Integer(required=True)
+    model_id = fields.Integer(required=True, allow_none=True)
+    opens_at = Moment(
+        required=True, allow_none=True, metadata={"description": "The opening waited for; null: none, it is open."}
+    )
+    llm_request_ids = fields.List(fields.Integer(), required=True)
+
+
+class ScoreOut(Schema):
+    """How the estimates of the last answers turned out: so many were done within the range foretold."""
+
+    hits = fields.Integer(required=True)
+    counted = fields.Integer(required=True)
+
+
+class QueueBackendOut(Schema):
+    """A backend as the queue sees it."""
+
+    backend_id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    is_enabled = fields.Boolean(required=True)
+    concurrency = fields.Integer(required=True)
+    is_open = fields.Boolean(required=True, metadata={"description": "Whether a window allows it to work now."})
+    is_paused = fields.Boolean(required=True, metadata={"description": "By a pause of its own or of the queue."})
+    queued = fields.Integer(required=True)
+    running = fields.Integer(required=True)
+    failures = fields.Integer(required=True, metadata={"description": "Times in a row that it could not be reached."})
+    next_try_at = Moment(required=True, allow_none=True)
+    last_error = fields.String(required=True, allow_none=True)
+
+
+class QueueOut(Schema):
+    """The queue as a whole."""
+
+    at = Moment(required=True)
+    counts = fields.Nested(CountsOut, required=True)
+    is_paused = fields.Boolean(required=True, metadata={"description": "As a whole; single backends: `pauses`."})
+    pauses = fields.List(fields.Nested(PauseOut), required=True)
+    done_by = fields.Nested(
+        DoneByOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of what can be foretold; `unknown_count` cannot until a reply of its model is done."},
+    )
+    unknown_count = fields.Integer(required=True)
+    machine_seconds = fields.Float(required=True, metadata={"description": "The work in all, as far as it is known."})
+    score = fields.Nested(ScoreOut, required=True)
+    groups = fields.List(fields.Nested(GroupOut), required=True, metadata={"description": "In the order of work."})
+    backends = fields.List(fields.Nested(QueueBackendOut), required=True)
+
+
+class PlanQuery(Input):
+    """How much of the plan."""
+
+    limit = QueryId(most=MOST_PER_PAGE, load_default=50, metadata={"description": "How many at most."})
+
+
+class PlannedOut(LlmRequestOut):
+    """An LLM request in the order of work."""
+
+    starts_at = Moment(required=True, allow_none=True)
+    done_by = fields.Nested(DoneByOut, required=True, allow_none=True)

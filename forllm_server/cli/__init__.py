@@ -23,6 +23,8 @@ COMMANDS = {
     "restore": "restore",
     "demo": "demo",
     "import-original": "import_original",
+    "ask": "ask",
+    "queue": "queue",
     "schedule": "schedule",
     "test": "testing",
     "bench": "bench",

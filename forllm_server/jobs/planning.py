@@ -9,6 +9,8 @@ from forllm_server.catalog import backend_store
 from forllm_server.queue.claiming import ClaimableBackend
 from forllm_server.queue.job import Interruption
 from forllm_server.queue.model import Lane, LlmRequest
+from forllm_server.queue.pause_store import list_pauses
+from forllm_server.queue.pausing import find_pause
 from forllm_server.schedule.gate import Gate, read_gate
 from forllm_server.schedule.windows import Closing
 from forllm_server.settings.values import read_settings
@@ -20,11 +22,13 @@ class NightPlan:
     """The plan handed to the workers (see ``forllm_server.queue.worker.Plan``)."""
 
     def backends(self, connection: Connection, now: datetime) -> Sequence[ClaimableBackend]:
-        """The enabled backends with their concurrency and whether their window is open."""
+        """The enabled backends that are not paused, with their concurrency and whether their window is open."""
         gate = _gate(connection, now)
+        pauses = list_pauses(connection)
         return [
             ClaimableBackend(record.id, record.concurrency, gate.is_open(record.id))
             for record in backend_store.list_backends(connection, is_enabled=True)
+            if find_pause(pauses, record.id, now) is None
         ]
 
     def interruption(self, connection: Connection, now: datetime, request: LlmRequest) -> Interruption | None:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.forum import post_store, topic_store
+from forllm_server.jobs.forecast import NewAsk
 from forllm_server.jobs.prompting import Question, build_prompt, context_of, counter_for, read_question
 from forllm_server.jobs.reply import default_parameters
 from forllm_server.personas.choosing import choose
@@ -33,7 +34,8 @@ class Draft:
 class Estimate:
     """``text_tokens`` of the draft alone; ``breakdown`` of the whole prompt, or ``problem`` why it does not fit.
 
-    ``model_name`` is None when there is no model yet; then only the text is counted.
+    ``model_name`` is None when there is no model yet; then only the text is counted. ``new_ask``: what the forecast
+    needs to tell when it would be answered.
     """
 
     text_tokens: int
@@ -42,6 +44,7 @@ class Estimate:
     context_tokens: int | None = None
     breakdown: Breakdown | None = None
     problem: str | None = None
+    new_ask: NewAsk | None = None
 
 
 def estimate(connection: Connection, draft: Draft) -> Estimate:
@@ -64,13 +67,24 @@ def estimate(connection: Connection, draft: Draft) -> Estimate:
     counter = counter_for(chosen.model)
     parameters = merge(default_parameters(settings), choice.version.parameters)
     context = context_of(chosen.backend.kind, chosen.model, parameters, settings)
-    counted = Estimate(counter.count(draft.text), choice.persona.name, chosen.model.label, context.tokens)
+    new_ask = NewAsk(
+        backend_id=chosen.backend.id,
+        model_id=chosen.model.id,
+        persona_id=choice.persona.id,
+        persona_version_id=choice.version.id,
+        topic_id=_topic_of(connection, draft),
+        max_tokens=int(parameters["max_tokens"]),
+    )
+    counted = Estimate(
+        counter.count(draft.text), choice.persona.name, chosen.model.label, context.tokens, new_ask=new_ask
+    )
     try:
         whole = _with_draft(connection, draft, choice.version)
         prompt = build_prompt(whole, counter=counter, context=context, parameters=parameters)
     except DoesNotFit as error:
         return replace(counted, problem=error.message)
-    return replace(counted, breakdown=prompt.breakdown)
+    new_ask = replace(new_ask, prompt_tokens=prompt.breakdown.prompt_tokens)
+    return replace(counted, breakdown=prompt.breakdown, new_ask=new_ask)
 
 
 def _subforum_of(connection: Connection, draft: Draft) -> int | None:
@@ -78,6 +92,10 @@ def _subforum_of(connection: Connection, draft: Draft) -> int | None:
         return draft.subforum_id
     parent = post_store.get_post(connection, draft.parent_id)
     return topic_store.get_topic(connection, parent.topic_id).subforum_id
+
+
+def _topic_of(connection: Connection, draft: Draft) -> int | None:
+    return None if draft.parent_id is None else post_store.get_post(connection, draft.parent_id).topic_id
 
 
 def _with_draft(connection: Connection, draft: Draft, version: PersonaVersion) -> Question:

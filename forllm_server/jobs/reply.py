@@ -1,5 +1,6 @@
 """A reply to a post by a persona on a model: asked for in the evening, performed by a worker."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,12 +19,16 @@ from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
 from forllm_server.jobs.context import JobContext
+from forllm_server.jobs.forecast import estimate_when_asked
 from forllm_server.jobs.prompting import ContextSize, Question, build_prompt, context_of, counter_for, read_question
 from forllm_server.personas import version_store
 from forllm_server.personas.choosing import choose
+from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.parameters import merge
 from forllm_server.prompts.assemble import PERSONA_FIRST, THREAD_FIRST, Assembled
 from forllm_server.prompts.budget import DoesNotFit
+from forllm_server.prompts.tokens import DEFAULT_CHARACTERS_PER_TOKEN
+from forllm_server.queue.estimate_store import count_characters_above
 from forllm_server.queue.job import Hopeless, Interrupted, Job
 from forllm_server.queue.llm_request_store import (
     count_answers,
@@ -32,6 +37,7 @@ from forllm_server.queue.llm_request_store import (
     insert_llm_request,
 )
 from forllm_server.queue.model import Cause, Lane, LlmRequest, NewLlmRequest
+from forllm_server.queue.rate_store import replace_rates
 from forllm_server.settings.values import Settings, read_settings
 
 NAME = "reply"
@@ -92,10 +98,18 @@ def ask(connection: Connection, wish: Ask, now: datetime) -> Asked:
         priority=wish.priority,
         max_attempts=settings.max_attempts,
         parameters=merge(default_parameters(settings), choice.version.parameters),
-        input={"persona_reason": choice.reason.value, "model_reason": chosen.reason if chosen else None},
+        input={"persona_reason": choice.reason.value, "model_reason": chosen.reason if chosen else None}
+        | (_counted(connection, post.id, choice.version, chosen.model) if chosen else {}),
         answer_number=_answer_number(connection, wish, choice.persona.id, chosen.model.id if chosen else None),
     )
     return _insert(connection, new, now)
+
+
+def _counted(connection: Connection, post_id: int, version: PersonaVersion, model: Model) -> dict[str, int]:
+    """About how long the prompt will be: what the time until it is answered is foretold from."""
+    characters = count_characters_above(connection, post_id) + len(version.instructions)
+    tokens = math.ceil(characters / (model.characters_per_token or DEFAULT_CHARACTERS_PER_TOKEN))
+    return {"prompt_tokens": min(tokens, model.context_tokens or tokens)}
 
 
 def _answer_number(connection: Connection, wish: Ask, persona_id: int, model_id: int | None) -> int:
@@ -106,6 +120,7 @@ def _answer_number(connection: Connection, wish: Ask, persona_id: int, model_id:
 def _insert(connection: Connection, new: NewLlmRequest, now: datetime) -> Asked:
     inserted = insert_llm_request(connection, new, now)
     if inserted is not None:
+        estimate_when_asked(connection, inserted, now)
         return Asked(inserted, is_new=True)
     twin = find_live_twin(connection, new)
     if twin is None:
@@ -178,6 +193,7 @@ class ReplyKind:
         def write_reply(connection: Connection) -> int:
             post_id = _answer_post(connection, answer, job)
             _learn(connection, subject.model, prompt, generation)
+            replace_rates(connection, subject.model.id, _timed(usage, job), job.now())
             return post_id
 
         job.succeed(
@@ -281,6 +297,18 @@ def _answer(request: LlmRequest, subject: _Subject, generation: Generation, usag
         usage=usage,
         question_version=subject.question.question_version,
     )
+
+
+def _timed(usage: Mapping[str, Any], job: Job) -> Mapping[str, Any]:
+    """A usage with the times that its server did not tell, as they were seen from here."""
+    started_at, first_at = job.request.started_at, job.first_token_at
+    if started_at is None or first_at is None:
+        return usage
+    seen = {
+        "prompt_seconds": (first_at - started_at).total_seconds(),
+        "generation_seconds": (job.now() - first_at).total_seconds(),
+    }
+    return dict(usage) | {name: usage.get(name) or seconds for name, seconds in seen.items()}
 
 
 def _learn(connection: Connection, model: Model, prompt: Assembled, generation: Generation) -> None:

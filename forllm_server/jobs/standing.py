@@ -6,6 +6,7 @@ Composed from the queue, the catalog and the schedule; the pages and the API sho
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -13,7 +14,9 @@ from forllm_server.catalog import backend_store
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.queue.backend_state_store import list_backend_states
 from forllm_server.queue.llm_request_store import list_positions
-from forllm_server.queue.model import BackendState, Cause, Lane, LlmRequest, Status
+from forllm_server.queue.model import BackendState, Cause, Lane, LlmRequest, Pause, Status
+from forllm_server.queue.pause_store import list_pauses
+from forllm_server.queue.pausing import find_pause
 from forllm_server.schedule.gate import Gate, read_gate
 from forllm_server.schedule.words import duration_words, moment_words
 from forllm_server.settings.values import read_settings
@@ -40,6 +43,7 @@ class _Surroundings:
     backends: Mapping[int, BackendRecord]
     states: Mapping[int, BackendState]
     positions: Mapping[int, int]
+    pauses: Mapping[int, Pause]
 
     def moment(self, at: datetime) -> str:
         return moment_words(at, self.now, self.gate.plan.default_zone)
@@ -56,6 +60,7 @@ def list_standings(connection: Connection, requests: Sequence[LlmRequest], now: 
         backends={record.id: record for record in backend_store.list_backends(connection)},
         states=list_backend_states(connection),
         positions=list_positions(connection) if is_any_queued else {},
+        pauses=list_pauses(connection) if is_any_queued else {},
     )
     return {request.id: _standing(request, surroundings) for request in requests}
 
@@ -89,6 +94,9 @@ def _queued(request: LlmRequest, around: _Surroundings) -> Standing:
     if not backend.is_enabled:
         sentence = f"The backend {backend.name} is disabled. Enable it, or ask another model."
         return Standing("backend off", sentence, "backend_disabled", position, needs_person=True)
+    paused = find_pause(around.pauses, backend.id, around.now)
+    if paused is not None:
+        return Standing("paused", _pause_sentence(paused, around), "paused", position, paused.until)
     state = around.states.get(backend.id)
     if state is not None and state.open_until is not None and state.open_until > around.now:
         when = around.moment(state.open_until)
@@ -97,6 +105,16 @@ def _queued(request: LlmRequest, around: _Surroundings) -> Standing:
     if request.lane is Lane.NIGHT and not around.gate.is_open(backend.id):
         return _outside(backend, position, around)
     return Standing(place_words(position), _line_sentence(position, backend), "in_line", position)
+
+
+def _pause_sentence(paused: Pause, around: _Surroundings) -> str:
+    return f"{pause_words(paused, around.now, around.gate.plan.default_zone)}."
+
+
+def pause_words(paused: Pause, now: datetime, zone: ZoneInfo) -> str:
+    """``Paused until 23:00: GPU in use``, ``Paused until it is resumed``."""
+    until = moment_words(paused.until, now, zone) if paused.until else "it is resumed"
+    return f"Paused until {until}: {paused.reason}" if paused.reason else f"Paused until {until}"
 
 
 def _outside(backend: BackendRecord, position: int | None, around: _Surroundings) -> Standing:

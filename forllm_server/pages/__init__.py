@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from forllm_server.pages import (
     backend,
+    departure,
     frame,
     home,
     persona,
@@ -30,4 +31,5 @@ PAGES: tuple[Blueprint, ...] = (
     backend.blueprint,
     settings.blueprint,
     trash.blueprint,
+    departure.blueprint,
 )

@@ -90,7 +90,7 @@ def moment(at: datetime, *, is_relative: bool = True) -> Markup:
     local = at.astimezone(_zone())
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
         at.isoformat(timespec="seconds"),
-        local.strftime("%A %-d %B %Y, %H:%M"),
+        f"{local:%A} {local.day} {local:%B %Y, %H:%M}",
         Markup(" data-moment") if is_relative else "",
         moment_text(local, now().astimezone(local.tzinfo)),
     )
@@ -106,7 +106,8 @@ def moment_text(local: datetime, today: datetime) -> str:
         return f"yesterday {clock}"
     if 1 < days < 7:
         return f"{local.strftime('%a')} {clock}"
-    return local.strftime("%-d %b %H:%M") if local.year == today.year else local.strftime("%-d %b %Y")
+    # The day without a leading zero: strftime's own way differs from system to system.
+    return f"{local.day} {local:%b %H:%M}" if local.year == today.year else f"{local.day} {local:%b %Y}"
 
 
 def _zone() -> ZoneInfo:

@@ -30,7 +30,7 @@ class PlanRow:
         if self.post is None or self.post.is_deleted:
             return "A post that is no longer there"
         text = " ".join(self.post.content.split())
-        return text if len(text) <= _EXCERPT_CHARS else text[:_EXCERPT_CHARS].rsplit(" ", 1)[0] + "…"
+        return text if len(text) <= _EXCERPT_CHARS else text[:_EXCERPT_CHARS].rsplit(" ", 1)[0].rstrip(".,;:") + "…"
 
     @property
     def persona_words(self) -> str:

@@ -35,7 +35,7 @@ def show_estimate() -> Response:
     with current().database.read() as connection:
         found = estimate(connection, draft)
     parts = parts_of_breakdown(found.breakdown.as_dict()) if isinstance(found.breakdown, Breakdown) else []
-    return _html(render_template("writing/estimate.html", found=found, parts=parts))
+    return _html(render_template("writing/_estimate.html", found=found, parts=parts))
 
 
 @blueprint.app_template_global()

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text
 
-from forllm_server.db import metadata
 from forllm_server.queue.estimate import DoneBy
 from forllm_server.queue.tables import llm_estimates, llm_requests
 
@@ -88,12 +87,15 @@ def read_score(connection: Connection, *, last: int = SCORED) -> Score:
     return Score(hits, counted)
 
 
+_CHARACTERS_ABOVE = text(
+    "WITH RECURSIVE walk(parent_id, characters, steps) AS ("
+    "SELECT parent_id, length(content), 1 FROM posts WHERE id = :post_id "
+    "UNION ALL SELECT posts.parent_id, length(posts.content), walk.steps + 1 "
+    f"FROM walk JOIN posts ON posts.id = walk.parent_id WHERE walk.steps < {COUNTED_POSTS}"
+    ") SELECT coalesce(sum(characters), 0) FROM walk"
+)
+
+
 def count_characters_above(connection: Connection, post_id: int) -> int:
     """The length of a post and of those above it: what a prompt about it will hold."""
-    posts = metadata.tables["posts"].c
-    start = select(posts.parent_id, func.length(posts.content).label("characters"), text("1 AS steps"))
-    walk = start.where(posts.id == post_id).cte("walk", recursive=True)
-    up = select(posts.parent_id, func.length(posts.content), text("walk.steps + 1"))
-    up = up.join(walk, walk.c.parent_id == posts.id).where(text(f"walk.steps < {COUNTED_POSTS}"))
-    total = select(func.coalesce(func.sum(text("walk.characters")), 0)).select_from(walk.union_all(up))
-    return int(connection.execute(total).scalar_one())
+    return int(connection.execute(_CHARACTERS_ABOVE, {"post_id": post_id}).scalar_one())

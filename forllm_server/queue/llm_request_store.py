@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.db import metadata
+from forllm_server.db.types import Id
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.queue.event_store import insert_event, insert_queued_events
 from forllm_server.queue.model import LIVE, Cause, Happening, Lane, LlmRequest, NewLlmRequest, Status
@@ -62,23 +63,30 @@ def find_live_twin(connection: Connection, new: NewLlmRequest) -> LlmRequest | N
     return from_row(row) if row else None
 
 
+_COUNT_ANSWERS = select(func.coalesce(func.max(_c.answer_number), 0)).where(
+    _c.post_id == bindparam("post_id", type_=Id),
+    func.coalesce(_c.persona_id, 0) == bindparam("persona_id", type_=Id),
+    func.coalesce(_c.model_id, 0) == bindparam("model_id", type_=Id),
+)
+
+
 def count_answers(connection: Connection, *, post_id: int, persona_id: int | None, model_id: int | None) -> int:
     """How many times this post was asked of this persona and model, in whatever state: numbers "another answer"."""
-    number: int = connection.execute(
-        select(func.coalesce(func.max(_c.answer_number), 0)).where(
-            _c.post_id == post_id,
-            func.coalesce(_c.persona_id, 0) == (persona_id or 0),
-            func.coalesce(_c.model_id, 0) == (model_id or 0),
-        )
-    ).scalar_one()
+    named = {"post_id": post_id, "persona_id": persona_id or 0, "model_id": model_id or 0}
+    number: int = connection.execute(_COUNT_ANSWERS, named).scalar_one()
     return number
+
+
+# Built once: putting such a statement together takes longer than executing it.
+_INSERT_ONCE: dict[str, Any] = {
+    "sqlite": sqlite.insert(llm_requests).on_conflict_do_nothing().returning(*COLUMNS),
+    "postgresql": postgresql.insert(llm_requests).on_conflict_do_nothing().returning(*COLUMNS),
+}
 
 
 def insert_llm_request(connection: Connection, new: NewLlmRequest, now: datetime) -> LlmRequest | None:
     """Add one LLM request; None when its live twin is there already (the double click)."""
-    dialect_insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = dialect_insert(llm_requests).values(**_values(new, now)).on_conflict_do_nothing().returning(*COLUMNS)
-    row = connection.execute(statement).mappings().first()
+    row = connection.execute(_INSERT_ONCE[connection.dialect.name], _values(new, now)).mappings().first()
     if row is None:
         return None
     bump_versions(connection, new.topic_id)

@@ -60,6 +60,11 @@ class Crowd:
     number: int
 
 
+def list_queued(connection: Connection, backend_id: int, *, limit: int) -> list[InLine]:
+    """The first ``limit`` queued requests of a backend in the order of the line, by the index of the claim."""
+    return [_in_line(row) for row in connection.execute(_QUEUED, {"id_": backend_id, "limit_": limit}).mappings()]
+
+
 def list_in_line(
     connection: Connection, statuses: Sequence[Status], *, limit: int, backend_id: int | None = None
 ) -> list[InLine]:
@@ -68,6 +73,25 @@ def list_in_line(
     if backend_id is not None:
         query = query.where(_c.backend_id == backend_id)
     return [_in_line(row) for row in connection.execute(query.order_by(*ORDER_IN_LINE).limit(limit)).mappings()]
+
+
+_QUEUED = (
+    select(*_COLUMNS)
+    .where(text("status = 'queued'"), _c.backend_id == bindparam("id_", type_=Id))
+    .order_by(*ORDER_IN_LINE)
+    .limit(bindparam("limit_"))
+)
+_LONGER = (
+    select(_c.id)
+    .where(text("status = 'queued'"), _c.backend_id == bindparam("id_", type_=Id))
+    .limit(1)
+    .offset(bindparam("number"))
+)
+
+
+def has_more_queued(connection: Connection, backend_id: int, number: int) -> bool:
+    """Whether more than ``number`` requests are queued for a backend."""
+    return connection.execute(_LONGER, {"id_": backend_id, "number": number}).first() is not None
 
 
 def list_crowds(connection: Connection) -> list[Crowd]:

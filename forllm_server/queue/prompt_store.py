@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
+from forllm_server.db import metadata
 from forllm_server.queue.model import Prompt
-from forllm_server.queue.tables import llm_prompts
+from forllm_server.queue.tables import llm_chunks, llm_prompts, llm_requests
 
 _c = llm_prompts.c
 
@@ -39,3 +40,16 @@ def find_prompt(connection: Connection, llm_request_id: int) -> Prompt | None:
     if row is None:
         return None
     return Prompt(llm_request_id, row["layout"], tuple(row["messages"]), row["breakdown"], row["created_at"])
+
+
+def delete_texts_of_deleted(connection: Connection, *, deleted_before: datetime) -> int:
+    """Erase the prompts and partial texts of requests about what was deleted before then. Returns how many."""
+    posts, topics = metadata.tables["posts"], metadata.tables["topics"]
+    gone = (
+        select(llm_requests.c.id)
+        .join(posts, posts.c.id == llm_requests.c.post_id)
+        .join(topics, topics.c.id == posts.c.topic_id)
+        .where((posts.c.deleted_at < deleted_before) | (topics.c.deleted_at < deleted_before))
+    )
+    connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(gone)))
+    return connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(gone))).rowcount

@@ -2,15 +2,16 @@
 
 import json
 import re
-from datetime import date
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
 from forllm_server.api.strict_json import read_json
 from forllm_server.config import CHECKOUT
 from forllm_server.web.paging import Malformed
+from tests.conftest import EVENING
 
 ADDRESS = "/api/v1/subforums"
 
@@ -85,6 +86,7 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
     assert (answer.status_code, answer.get_json()["field"]) == (422, "Idempotency-Key")
 
 
+@time_machine.travel(EVENING)
 def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None:
     client = app.test_client()
     window = {"days": ["mon"], "start_minute": 0, "end_minute": 60}
@@ -95,8 +97,9 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
         (f"/api/v1/posts/{topic['post_id']}/llm-requests", {"another": True}),
         ("/api/v1/personas", {"name": "P", "instructions": "x"}),
         ("/api/v1/schedule/windows", window),
-        ("/api/v1/schedule/exceptions", {"date": date.today().isoformat(), "kind": "closed"}),
+        ("/api/v1/schedule/exceptions", {"date": "2026-12-24", "kind": "closed"}),
         ("/api/v1/schedule/extension", {"until": "23:59", "backend_id": 1}),
+        ("/api/v1/queue/pauses", {"reason": "a game"}),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
     ]
     for number, (address, body) in enumerate(creates):

@@ -16,6 +16,9 @@ def test_a_draft_is_counted_with_everything_above_it(client: FlaskClient, topic:
     assert estimate["breakdown"]["prompt_tokens"] > estimate["text_tokens"]
     assert estimate["breakdown"]["ancestor_count"] == 1
     assert estimate["problem"] is None
+    # Nothing is foretold of a model before its first answer.
+    assert (estimate["addition"]["machine_seconds"], estimate["addition"]["done_by"]) == (None, None)
+    assert estimate["addition"]["words"].startswith("adds 1 reply")
 
 
 def test_a_draft_that_does_not_fit_says_why(client: FlaskClient, topic: dict[str, int]) -> None:
@@ -41,3 +44,10 @@ def test_a_draft_that_could_not_be_asked_names_its_field(client: FlaskClient) ->
         answer = client.post(ADDRESS, json=draft)
         assert (answer.status_code, answer.get_json()["field"]) == (status, field), draft
     assert client.post(ADDRESS, json={"text": "x", "parent_id": 99}).status_code == 404
+
+
+def test_without_a_model_only_the_text_is_counted(client: FlaskClient) -> None:
+    client.patch("/api/v1/backends/1", json={"is_enabled": False})
+    estimate = client.post(ADDRESS, json={"text": "Hello there"}).get_json()
+    assert estimate["text_tokens"] > 0
+    assert {estimate[name] for name in ("model", "context_tokens", "breakdown", "problem", "addition")} == {None}

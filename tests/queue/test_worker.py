@@ -58,9 +58,16 @@ class Stage:
         self.plan = FixedPlan(world.backend_id)
         self.pools: list[WorkerPool] = []
 
-    def pool(self, script: Callable[[Job], None], threads: int = 1) -> WorkerPool:
+    def pool(
+        self, script: Callable[[Job], None], threads: int = 1, backend_ids: Sequence[int] | None = None
+    ) -> WorkerPool:
         pool = WorkerPool(
-            self.database, kinds={"reply": Scripted(script)}, plan=self.plan, threads=threads, wakeup=Wakeup()
+            self.database,
+            kinds={"reply": Scripted(script)},
+            plan=self.plan,
+            threads=threads,
+            wakeup=Wakeup(),
+            backend_ids=backend_ids,
         )
         self.pools.append(pool)
         return pool
