@@ -72,7 +72,7 @@ class LlmRequestOut(Schema):
         metadata={"description": "Why it waits, or how it ended."},
     )
     cause_detail = fields.String(required=True, allow_none=True, attribute="llm_request.cause_detail")
-    error = fields.Method("dump_error", required=True, allow_none=True, metadata={"type": ["string", "null"]})
+    error = fields.Method("dump_error", required=True, allow_none=True, metadata={"type": "string"})
     position = fields.Integer(required=True, allow_none=True, metadata={"description": "1 is next; of its backend."})
     lane = fields.Enum(Lane, by_value=True, required=True, attribute="llm_request.lane")
     priority = fields.Integer(required=True, attribute="llm_request.priority")
@@ -298,7 +298,7 @@ class PromptEstimateOut(Schema):
         lambda found: found["estimate"].breakdown and found["estimate"].breakdown.as_dict(),
         required=True,
         allow_none=True,
-        metadata={"type": ["object", "null"], "description": "Where the whole prompt's tokens would go."},
+        metadata={"type": "object", "description": "Where the whole prompt's tokens would go."},
     )
     problem = fields.String(
         required=True, allow_none=True, attribute="estimate.problem", metadata={"description": "Why it does not fit."}

@@ -38,7 +38,7 @@ class PauseOut(Schema):
         lambda pause: pause.scope or None,
         required=True,
         allow_none=True,
-        metadata={"type": ["integer", "null"], "description": "Null: the whole queue."},
+        metadata={"type": "integer", "description": "Null: the whole queue."},
     )
     until = Moment(required=True, allow_none=True)
     reason = fields.String(required=True)

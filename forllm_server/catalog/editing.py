@@ -129,8 +129,11 @@ def delete_backend(connection: Connection, backend_id: int, now: datetime) -> No
     )
 
 
-def ensure_embedded(connection: Connection, *, owner_id: int, now: datetime) -> BackendRecord:
-    """The embedded backend, made at first start with id 1. Its model's row comes with the first probe."""
+def ensure_embedded(connection: Connection, *, owner_id: int, now: datetime, is_enabled: bool = True) -> BackendRecord:
+    """The embedded backend, made at first start with id 1. Its model's row comes with the first probe.
+
+    ``is_enabled`` False where its engine is left out: the row is there, so that the id stays its own.
+    """
     record = backend_store.find_backend(connection, EMBEDDED_BACKEND_ID)
     if record is not None:
         return record
@@ -145,7 +148,7 @@ def ensure_embedded(connection: Connection, *, owner_id: int, now: datetime) -> 
             "base_url": "",
             "concurrency": 1,
             "silence_seconds": None,
-            "is_enabled": True,
+            "is_enabled": is_enabled,
             "options": {},
             "created_at": now,
         },

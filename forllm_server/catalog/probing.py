@@ -14,6 +14,8 @@ from forllm_server.catalog.contexts import TOLD, Context, largest_context_tokens
 from forllm_server.catalog.model import BackendRecord, ContextSource, Model
 from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.db import Database
+from forllm_server.queue.backend_state_store import delete_failures
+from forllm_server.queue.version_store import bump_versions
 from forllm_server.settings.values import read_settings
 
 #: More than this is a catalogue, not a server: the rest is left out.
@@ -78,6 +80,9 @@ def store_probe(connection: Connection, record: BackendRecord, found: Probe, now
     summary = {name: _storable(value) for name, value in asdict(found).items() if name != "models"}
     summary["model_count"] = len(models)
     backend_store.update_probe(connection, record.id, summary, now)
+    if found.is_reachable and found.error is None and delete_failures(connection, record.id):
+        # It answers again: requests that waited for its circuit to close need not wait any longer.
+        bump_versions(connection, None)
     if not found.is_reachable or (found.error is not None and not models):
         return
     known = {model.name: model for model in model_store.list_models_of(connection, record.id)}

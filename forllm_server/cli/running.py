@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
@@ -16,26 +16,29 @@ LOCK_NAME = "running.lock"
 @contextmanager
 def using_data(config: Config) -> Iterator[None]:
     """Use the data together with others: web servers and workers, as many as one likes."""
-    try:
-        with process_lock.shared(config.data_dir / LOCK_NAME, timeout_seconds=5):
-            yield
-    except Unavailable as error:
-        raise NotAllowed(
-            f"The data in {config.data_dir} is being restored or migrated. Start again when that has ended."
-        ) from error
+    with ExitStack() as held:
+        try:
+            held.enter_context(process_lock.shared(config.data_dir / LOCK_NAME, timeout_seconds=5))
+        except Unavailable as error:
+            raise NotAllowed(
+                f"The data in {config.data_dir} is being restored or migrated. Start again when that has ended."
+            ) from error
+        # Outside the try: what becomes unavailable while the lock is held has its own words.
+        yield
 
 
 @contextmanager
 def changing_data(config: Config, *, doing: str, timeout_seconds: float = 0.5) -> Iterator[None]:
     """Have the data alone; refused while a server or worker uses it. ``doing``: what for, as "restore"."""
-    try:
-        with process_lock.alone(config.data_dir / LOCK_NAME, timeout_seconds=timeout_seconds):
-            yield
-    except Unavailable as error:
-        raise NotAllowed(
-            f"FORLLM is running on the data in {config.data_dir}: it cannot {doing} meanwhile. "
-            "Stop the server and the workers, and try again."
-        ) from error
+    with ExitStack() as held:
+        try:
+            held.enter_context(process_lock.alone(config.data_dir / LOCK_NAME, timeout_seconds=timeout_seconds))
+        except Unavailable as error:
+            raise NotAllowed(
+                f"FORLLM is running on the data in {config.data_dir}: it cannot {doing} meanwhile. "
+                "Stop the server and the workers, and try again."
+            ) from error
+        yield
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -68,7 +68,7 @@ def prepare(config: Config, database: Database, key: bytes) -> None:
     with database.transaction() as connection:
         ensure_local_user(connection, now)
         ensure_builtin(connection, now)
-        ensure_embedded(connection, owner_id=LOCAL_USER_ID, now=now)
+        ensure_embedded(connection, owner_id=LOCAL_USER_ID, now=now, is_enabled=config.has_embedded)
         apply_configured(
             connection, config.backends, owner_id=LOCAL_USER_ID, secret_key=key, environ=os.environ, now=now
         )

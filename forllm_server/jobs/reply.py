@@ -28,6 +28,7 @@ from forllm_server.personas.parameters import merge
 from forllm_server.prompts.assemble import PERSONA_FIRST, THREAD_FIRST, Assembled
 from forllm_server.prompts.budget import DoesNotFit
 from forllm_server.prompts.tokens import DEFAULT_CHARACTERS_PER_TOKEN
+from forllm_server.queue.control import run_llm_request_now
 from forllm_server.queue.estimate_store import count_characters_above
 from forllm_server.queue.job import Hopeless, Interrupted, Job
 from forllm_server.queue.llm_request_store import (
@@ -36,7 +37,7 @@ from forllm_server.queue.llm_request_store import (
     find_live_twin,
     insert_llm_request,
 )
-from forllm_server.queue.model import Cause, Lane, LlmRequest, NewLlmRequest
+from forllm_server.queue.model import Cause, Lane, LlmRequest, NewLlmRequest, Status
 from forllm_server.queue.rate_store import replace_rates
 from forllm_server.settings.values import Settings, read_settings
 
@@ -125,6 +126,8 @@ def _insert(connection: Connection, new: NewLlmRequest, now: datetime) -> Asked:
     twin = find_live_twin(connection, new)
     if twin is None:
         raise NotFound("The question could not be queued. Try again.")
+    if new.lane is Lane.LIVE and twin.lane is Lane.NIGHT and twin.status is not Status.RUNNING:
+        twin = run_llm_request_now(connection, twin.id, now)
     return Asked(twin, is_new=False)
 
 

@@ -140,6 +140,18 @@ def test_the_description_names_every_route_and_nothing_secret(app: Flask, client
     assert "api_key" not in backend.replace("has_api_key", "")
 
 
+def test_no_field_is_described_with_a_type_twice(client: FlaskClient) -> None:
+    schemas = client.get("/api/v1/openapi.json").get_json()["components"]["schemas"]
+    types = [
+        (name, member, field["type"])
+        for name, schema in schemas.items()
+        for member, field in schema.get("properties", {}).items()
+        if isinstance(field.get("type"), list)
+    ]
+    assert len(types) > 50
+    assert [each for each in types if len(set(each[2])) != len(each[2])] == []
+
+
 def test_the_docs_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
     text = client.get("/api/docs").text
     assert "://" not in text

@@ -39,6 +39,7 @@ def top_of(page: Page, post_id: int) -> float:
     return found["y"]
 
 
+@pytest.mark.usefixtures("gate")
 def test_a_question_in_a_new_subforum_is_answered_before_ones_eyes(forum: Forum, page: Page) -> None:
     forum.models.script(Script(tokens=WORDS, delay=0.6))
     page.goto("/")
@@ -49,16 +50,15 @@ def test_a_question_in_a_new_subforum_is_answered_before_ones_eyes(forum: Forum,
     page.get_by_role("link", name="New topic").first.click()
     page.get_by_label("Title").fill("Is a mirror a backup?")
     page.get_by_label("First post").fill("It has run for **a year**.")
-    forum.models.gate.clear()
     page.get_by_role("button", name="Open topic").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Is a mirror a backup?")
     page.evaluate("window.isTheSamePage = true")
-    expect(page.locator("[data-pending] .state").first).to_contain_text("writing")
+    expect(page.locator("article.post--running")).to_be_visible()
     forum.models.gate.set()
     growing = page.locator(".pending__text--writing")
     expect(growing).to_contain_text(WORDS[0].strip())
     expect(page.locator("article.post .prose", has_text="".join(WORDS))).to_be_visible()
-    expect(page.locator("[data-pending]")).to_have_count(0)
+    expect(page.locator("article[data-pending]")).to_have_count(0)
     assert page.evaluate("window.isTheSamePage") is True
     assert page.evaluate("document.activeElement === document.body")
 
@@ -77,7 +77,7 @@ def test_a_growing_text_neither_moves_what_is_read_nor_takes_the_focus(
     before = top_of(page, replies[15])
     llm_request_id = forum.ask(asked_id)
     poll_now(page)
-    expect(page.locator("[data-pending]")).to_have_count(1)
+    expect(page.locator("article[data-pending]")).to_have_count(1)
     tops = [top_of(page, replies[15])]
     forum.wait_for_status(llm_request_id, "succeeded")
     expect(page.get_by_role("button", name="1 new reply")).to_be_visible()
@@ -134,8 +134,8 @@ def test_a_reply_being_written_is_called_off_in_its_place(forum: Forum, page: Pa
     page.goto(f"/topics/{topic_id}")
     expect(page.locator(".post--running")).to_be_visible()
     page.evaluate("window.isTheSamePage = true")
-    page.locator("[data-pending]").get_by_role("button", name="Cancel").click()
-    expect(page.locator("[data-pending] .state", has_text="cancelled")).to_be_visible()
+    page.locator("article[data-pending]").get_by_role("button", name="Cancel").click()
+    expect(page.locator("article[data-pending] .state", has_text="cancelled")).to_be_visible()
     assert page.evaluate("window.isTheSamePage") is True
     assert forum.models.hung_up.wait(10), "the model server was not told"
 
@@ -147,7 +147,7 @@ def test_a_question_that_failed_says_why_and_is_tried_again_in_its_place(
     llm_request_id = forum.ask(first_id)
     forum.wait_for_status(llm_request_id, "failed")
     page.goto(f"/topics/{topic_id}")
-    pending = page.locator("[data-pending]")
+    pending = page.locator("article[data-pending]")
     expect(pending).to_contain_text("4,096")
     expect(pending.get_by_role("link", name="Ask another model")).to_be_visible()
     forum.api("PATCH", f"posts/{first_id}", {"content": "Shorter.", "expected_version": 1})

@@ -93,6 +93,12 @@ def test_a_double_click_is_one_request_and_another_answer_is_another(evening: Ev
     assert len(evening.posts()) == 3
 
 
+def test_asking_again_with_run_now_moves_what_waits_already(evening: Evening) -> None:
+    first = evening.ask()
+    again = evening.ask(is_run_now=True)
+    assert (again.request.id, again.is_new, again.request.lane) == (first.request.id, False, Lane.LIVE)
+
+
 def test_the_thread_above_the_question_is_part_of_the_prompt(evening: Evening) -> None:
     evening.server.script(Script(tokens=("ZFS.",)))
     evening.ask()

@@ -36,15 +36,15 @@ def names(database: Database, request: LlmRequest) -> list[str]:
         return [event.name.value for event in event_store.list_events(connection, request.id)]
 
 
-def outcome(**changes: object) -> Outcome:
-    values: dict[str, object] = {
-        "usage": None,
-        "finish_reason": "stop",
-        "output_tokens": 1,
-        "has_chunks": False,
-        "first_token_at": None,
-    }
-    return Outcome(**(values | changes))  # type: ignore[arg-type]
+def outcome(first_token_at: datetime | None = None, *, is_first_token_noted: bool = False) -> Outcome:
+    return Outcome(
+        usage=None,
+        finish_reason="stop",
+        output_tokens=1,
+        has_chunks=False,
+        first_token_at=first_token_at,
+        is_first_token_noted=is_first_token_noted,
+    )
 
 
 def test_an_answered_request_tells_its_way(database: Database, now: datetime) -> None:
@@ -53,7 +53,7 @@ def test_an_answered_request_tells_its_way(database: Database, now: datetime) ->
     claimed = claim(database, world, now)
     begun_at = now + timedelta(seconds=3)
     with database.transaction() as connection:
-        lease_store.update_to_succeeded(connection, lease_of(claimed), outcome(first_token_at=begun_at), None, now=now)
+        lease_store.update_to_succeeded(connection, lease_of(claimed), outcome(begun_at), None, now=now)
     assert names(database, asked) == ["queued", "claimed", "first_token", "succeeded"]
     with database.read() as connection:
         events = event_store.list_events(connection, asked.id)
@@ -70,7 +70,7 @@ def test_the_first_token_is_told_once(database: Database, now: datetime) -> None
             lease_store.update_progress(
                 connection, lease, until=now + LEASE, output_tokens=1, first_token_at=now, is_first=is_first
             )
-        done = outcome(first_token_at=now, is_first_token_noted=True)
+        done = outcome(now, is_first_token_noted=True)
         lease_store.update_to_succeeded(connection, lease, done, None, now=now)
     assert names(database, asked) == ["queued", "claimed", "first_token", "succeeded"]
 

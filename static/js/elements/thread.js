@@ -5,6 +5,8 @@ import { merge } from "../lib/rows.js";
 import { steady } from "../lib/steady.js";
 
 const PACES_MS = { running: 2_000, waiting: 10_000, idle: 30_000 };
+// Just after asking the answer may begin at once: the first looks at a waiting one are quick, then fewer and fewer.
+const EAGER_MS = 1_000;
 const HIDDEN_FACTOR = 4;
 const LONGEST_MS = 120_000;
 
@@ -12,6 +14,7 @@ class ForllmThread extends HTMLElement {
   connectedCallback() {
     this.ending = new AbortController();
     this.failures = 0;
+    this.unchanged = 0;
     this.tag = this.dataset.tag;
     const { signal } = this.ending;
     document.addEventListener("visibilitychange", () => !document.hidden && this.poll(), { signal });
@@ -31,7 +34,8 @@ class ForllmThread extends HTMLElement {
 
   schedule() {
     clearTimeout(this.timer);
-    const pace = PACES_MS[this.dataset.pace] ?? PACES_MS.idle;
+    const steadyPace = PACES_MS[this.dataset.pace] ?? PACES_MS.idle;
+    const pace = this.dataset.pace === "waiting" ? Math.min(EAGER_MS * 2 ** this.unchanged, steadyPace) : steadyPace;
     const factor = (document.hidden ? HIDDEN_FACTOR : 1) * 2 ** Math.min(this.failures, 4);
     this.timer = setTimeout(() => this.poll(), Math.min(pace * factor, LONGEST_MS));
   }
@@ -57,6 +61,7 @@ class ForllmThread extends HTMLElement {
     const query = new URLSearchParams({ from, until, base, known, pending });
     const headers = this.tag ? { "If-None-Match": this.tag } : {};
     const response = await fetch(`${updates}?${query}`, { headers, cache: "no-store", signal: this.ending.signal });
+    this.unchanged = response.status === 304 ? this.unchanged + 1 : 0;
     if (response.status === 304) return;
     if (!response.ok) throw new Error(`the poll was answered ${response.status}`);
     this.tag = response.headers.get("ETag");
