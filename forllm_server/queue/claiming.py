@@ -51,7 +51,9 @@ def claim(
         queued = lease_store.find_queued(connection, backend.id, only_live=not backend.is_window_open)
         if queued is None or not _has_room(backend, queued, now):
             continue
-        chosen = choose(queued.candidates, last_served.get(backend.id), now)
+        # Only a backend with several places can have anything beside it: one statement less for all the others.
+        running = lease_store.list_running_prefixes(connection, backend.id) if queued.running_count else []
+        chosen = choose(queued.candidates, last_served.get(backend.id), now, running)
         if chosen is None:
             continue
         request = lease_store.update_to_running(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from forllm_server.db.types import Id, UtcDateTime
 from forllm_server.queue.chunk_store import delete_chunks
-from forllm_server.queue.dispatch import Candidate
+from forllm_server.queue.dispatch import Candidate, RunningPrefix
 from forllm_server.queue.event_store import insert_event, insert_events, insert_success
 from forllm_server.queue.llm_request_store import COLUMNS, ORDER_IN_LINE, from_row
 from forllm_server.queue.model import Happening, Lane, LlmRequest, Status
@@ -119,6 +119,17 @@ def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> 
     candidates = tuple(Candidate(row[0], Lane(row[1]), *row[2:8]) for row in rows)
     first = rows[0]
     return Queued(candidates, first.running_count, first.failures or 0, first.open_until)
+
+
+_RUNNING_PREFIXES = select(_c.model_id, _c.topic_id, _c.first_token_at.is_not(None)).where(
+    text("status = 'running'"), _c.backend_id == bindparam("backend_id", type_=Id)
+)
+
+
+def list_running_prefixes(connection: Connection, backend_id: int) -> list[RunningPrefix]:
+    """What a backend works on: for the order, which keeps one cold prefix from being read twice."""
+    rows = connection.execute(_RUNNING_PREFIXES, {"backend_id": backend_id})
+    return [RunningPrefix(row[0], row[1], bool(row[2])) for row in rows]
 
 
 def update_to_running(

@@ -93,7 +93,9 @@ def _shown(connection: Connection, target: LlmRequest, now: datetime) -> list[Ca
     """The target's line as it is shown: in the order of service, then what waits or is held and was not moved."""
 
     def read(*statuses: Status) -> list[InLine]:
-        return list_in_line(connection, statuses, limit=LONGEST_PLAN, backend_id=target.backend_id)
+        found = list_in_line(connection, statuses, limit=LONGEST_PLAN, backend_id=target.backend_id)
+        # Those that no model was found for stand in a line of their own.
+        return [each for each in found if each.backend_id == target.backend_id]
 
     others = [each.candidate for each in read(Status.WAITING, Status.HELD)]
     served = [each.candidate for each in read(Status.QUEUED)] + [each for each in others if each.pinned is not None]

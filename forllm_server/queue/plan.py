@@ -13,6 +13,9 @@ from itertools import groupby
 
 from forllm_server.queue.dispatch import STARVING_AFTER, Candidate, LastServed, rank
 
+#: Names what would be reused: the kind of reuse, then the ids it goes by.
+Key = tuple[str | int | None, ...]
+
 #: No longer line is laid out; what comes after it is only counted.
 LONGEST_PLAN = 2000
 
@@ -53,7 +56,7 @@ class _Window:
 
     def __init__(self) -> None:
         self._held: dict[int, Candidate] = {}
-        self._heaps: dict[tuple[int | None, ...], list[int]] = {}
+        self._heaps: dict[Key, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -72,7 +75,7 @@ class _Window:
         found = next(id for key in keys if (id := self._first(key)) is not None)
         return self._held.pop(found)
 
-    def _first(self, key: tuple[int | None, ...]) -> int | None:
+    def _first(self, key: Key) -> int | None:
         """The oldest with this key that is still there."""
         heap = self._heaps.get(key, [])
         while heap and heap[0] not in self._held:
@@ -80,11 +83,15 @@ class _Window:
         return heap[0] if heap else None
 
 
-def _keys(
-    model_id: int | None, persona_version_id: int | None, topic_id: int | None
-) -> tuple[tuple[int | None, ...], ...]:
+def _keys(model_id: int | None, persona_version_id: int | None, topic_id: int | None) -> tuple[Key, ...]:
     """What is reused, the most first; see :func:`forllm_server.queue.dispatch.strangeness`."""
-    return ((model_id, persona_version_id, topic_id), (model_id, persona_version_id), (model_id,), ())
+    return (
+        ("thread and persona", model_id, topic_id, persona_version_id),
+        ("thread", model_id, topic_id),
+        ("persona", model_id, persona_version_id),
+        ("model", model_id),
+        (),
+    )
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class WorkerPool:
         self._jobs: dict[int, Job] = {}
         self._guard = threading.Lock()
         self._last_served: dict[int, LastServed] = {}
+        self._lane = threading.local()
         self._planned: tuple[float, Sequence[ClaimableBackend]] = (float("-inf"), ())
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True) for number in range(threads)
@@ -146,14 +147,24 @@ class WorkerPool:
             return None
         with self.database.transaction() as connection:
             claimed = claiming.claim(
-                connection, backends=backends, last_served=self._last_served, worker=self.identity, now=now
+                connection, backends=backends, last_served=self._last_of(backends), worker=self.identity, now=now
             )
         if claimed is not None and claimed.request.backend_id is not None:
             request = claimed.request
-            self._last_served[claimed.request.backend_id] = LastServed(
-                request.model_id, request.persona_version_id, request.topic_id
-            )
+            served = LastServed(request.model_id, request.persona_version_id, request.topic_id)
+            self._last_served[claimed.request.backend_id] = served
+            self._lane.__dict__[str(claimed.request.backend_id)] = served
         return claimed
+
+    def _last_of(self, backends: Sequence[ClaimableBackend]) -> dict[int, LastServed]:
+        """What each backend served last. With several places each thread keeps to its own lane: the place that its
+        last request left is the one whose cache still holds that thread."""
+        last = dict(self._last_served)
+        for backend in backends:
+            own = self._lane.__dict__.get(str(backend.id))
+            if backend.concurrency > 1 and own is not None:
+                last[backend.id] = own
+        return last
 
     def _claimable(self, now: datetime) -> Sequence[ClaimableBackend]:
         read_at, backends = self._planned

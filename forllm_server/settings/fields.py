@@ -4,8 +4,11 @@ A new setting is a row here, an attribute of :class:`forllm_server.settings.valu
 Options of the process (address, folders, workers) are not here but in ``config.py``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+
+from forllm_server.settings.texts import MOST_COMMAND_CHARACTERS, check_command, check_programs
 
 Value = int | float | str | bool | None
 
@@ -21,6 +24,8 @@ class Kind(Enum):
     BOOLEAN = "boolean"
     #: one of ``choices``
     CHOICE = "choice"
+    #: a line of text, empty or up to ``longest`` characters, that ``check`` accepts
+    TEXT = "text"
     #: an IANA zone name, or empty for the machine's
     TIMEZONE = "timezone"
     #: the id of a model
@@ -34,6 +39,7 @@ class Section(Enum):
 
     ANSWERS = "Answers"
     NIGHT = "Night and queue"
+    MACHINE = "The machine"
     READING = "Reading"
 
 
@@ -52,6 +58,10 @@ class Field:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     unit: str = ""
+    #: characters, of a text
+    longest: int = 0
+    #: given a text and the setting's name; raises Invalid
+    check: Callable[[str, str], object] | None = None
 
 
 FIELDS: tuple[Field, ...] = (
@@ -91,6 +101,65 @@ FIELDS: tuple[Field, ...] = (
         "max_attempts", "Attempts", 3, Kind.INTEGER, Section.NIGHT, minimum=1, maximum=20,
         help="How often an LLM request is tried before it counts as failed. "
         "A closed window or an unreachable server does not use one up.",
+    ),
+    Field(
+        "yields_cpu_percent", "Make way when others use more of the CPU than", None, Kind.INTEGER, Section.MACHINE,
+        is_optional=True, minimum=5, maximum=100, unit="%",
+        help="A share of all cores. Models on this machine then pause within 30 seconds. Empty: the CPU does not count.",
+    ),
+    Field(
+        "yields_gpu_percent", "Make way when others use more of a graphics card than", None, Kind.INTEGER,
+        Section.MACHINE, is_optional=True, minimum=5, maximum=100, unit="%",
+        help="As told by the driver, of the card that others use most. Empty: graphics cards do not count.",
+    ),
+    Field(
+        "yields_to_programs", "Make way for these programs", "", Kind.TEXT, Section.MACHINE,
+        longest=1000, check=check_programs,
+        help="Names with commas between them, as in steam_app_*, blender. Models pause while one of them runs.",
+    ),
+    Field(
+        "busy_seconds", "Busy after", 15, Kind.INTEGER, Section.MACHINE, minimum=0, maximum=20, unit="seconds",
+        help="Only use that lasts for so long counts.",
+    ),
+    Field(
+        "quiet_minutes", "Go on after quiet for", 10, Kind.INTEGER, Section.MACHINE,
+        minimum=1, maximum=240, unit="minutes",
+        help="Models go on when nobody has used the machine for so long.",
+    ),
+    Field(
+        "keeps_awake", "Keep the machine awake for waiting work", True, Kind.BOOLEAN, Section.MACHINE,
+        help="Only while something runs or may be begun; then it may sleep again.",
+    ),
+    Field(
+        "command_before_window", "Command before a window", "", Kind.TEXT, Section.MACHINE,
+        longest=MOST_COMMAND_CHARACTERS, check=check_command,
+        help="Run once in a window, as soon as it is open and has work: to wake another machine, for example. "
+        "It runs as the user that FORLLM runs as, without a shell.",
+    ),
+    Field(
+        "command_after_window", "Command after a window", "", Kind.TEXT, Section.MACHINE,
+        longest=MOST_COMMAND_CHARACTERS, check=check_command,
+        help="Run once after a window with work, when that is done or the window has closed and nothing runs any more.",
+    ),
+    Field(
+        "meter_command", "Command that tells the watts", "", Kind.TEXT, Section.MACHINE,
+        longest=MOST_COMMAND_CHARACTERS, check=check_command,
+        help="Prints what the whole machine draws, as a smart plug knows it. Run every few seconds while models work. "
+        "Empty: the processor's and the graphics cards' own counters, where they can be read.",
+    ),
+    Field(
+        "estimated_watts", "Power of the machine at work", None, Kind.NUMBER, Section.MACHINE,
+        is_optional=True, minimum=0, maximum=20_000, unit="watts",
+        help="What energy is estimated from where it cannot be measured. Empty: no estimate.",
+    ),
+    Field(
+        "price_per_kilowatt_hour", "Price of a kilowatt-hour", None, Kind.NUMBER, Section.MACHINE,
+        is_optional=True, minimum=0, maximum=1_000_000,
+        help="Gives the cost of a reply. Empty: no costs are shown.",
+    ),
+    Field(
+        "currency", "Currency", "€", Kind.TEXT, Section.MACHINE, longest=8,
+        help="Shown with costs.",
     ),
     Field(
         "posts_per_page", "Posts on a page", 50, Kind.INTEGER, Section.READING, minimum=5, maximum=200,

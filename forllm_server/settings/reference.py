@@ -31,6 +31,7 @@ def values_words(field: Field) -> str:
     words = {
         Kind.BOOLEAN: "true, false",
         Kind.CHOICE: ", ".join(field.choices),
+        Kind.TEXT: f"text of up to {field.longest:,} characters",
         Kind.TIMEZONE: "IANA name",
         Kind.MODEL: "id of a model",
         Kind.PERSONA: "id of a persona",
@@ -40,5 +41,5 @@ def values_words(field: Field) -> str:
 
 
 def _row(field: Field) -> str:
-    default = "empty" if field.default == "" else json.dumps(field.default).strip('"')
+    default = "empty" if field.default == "" else json.dumps(field.default, ensure_ascii=False).strip('"')
     return f"| {field.label} | `{field.name}` | {values_words(field)} | {default} | {field.help} |"

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from forllm_server.settings.fields import Value
@@ -27,6 +27,30 @@ def update_setting(connection: Connection, name: str, value: Value, *, now: date
         connection.execute(
             sqlite.insert(settings).values(values).on_conflict_do_update(index_elements=["key"], set_=changed)
         )
+
+
+def find_stamped(connection: Connection, name: str) -> tuple[Value, datetime] | None:
+    """What is stored under a name, and when it was written."""
+    row = connection.execute(select(settings.c.value, settings.c.updated_at).where(settings.c.key == name)).first()
+    return None if row is None else (row.value, row.updated_at)
+
+
+def update_if_unchanged(
+    connection: Connection, name: str, value: Value, *, written_at: datetime | None, now: datetime
+) -> bool:
+    """Store a value unless another process has since ``written_at`` (as found; None: there was none). Whether it did.
+
+    Of several that find the same and then write, one succeeds.
+    """
+    if written_at is not None:
+        changed = update(settings).where(settings.c.key == name, settings.c.updated_at == written_at)
+        return connection.execute(changed.values(value=value, updated_at=now)).rowcount > 0
+    values = {"key": name, "value": value, "updated_at": now}
+    if connection.dialect.name == "postgresql":
+        made = connection.execute(postgresql.insert(settings).values(values).on_conflict_do_nothing())
+    else:
+        made = connection.execute(sqlite.insert(settings).values(values).on_conflict_do_nothing())
+    return made.rowcount > 0
 
 
 def delete_setting(connection: Connection, name: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from forllm_server.errors import Invalid
 from forllm_server.settings.fields import FIELDS, FIELDS_BY_NAME, Field, Kind, Value
 from forllm_server.settings.settings_store import delete_setting, list_settings, update_setting
+from forllm_server.settings.texts import program_names
 from forllm_server.settings.zones import is_zone, zone_or_machine
 
 #: the largest id a database column holds
@@ -30,6 +31,18 @@ class Settings:
     timezone: str
     silence_seconds: int
     max_attempts: int
+    yields_cpu_percent: int | None
+    yields_gpu_percent: int | None
+    yields_to_programs: str
+    busy_seconds: int
+    quiet_minutes: int
+    keeps_awake: bool
+    command_before_window: str
+    command_after_window: str
+    meter_command: str
+    estimated_watts: float | None
+    price_per_kilowatt_hour: float | None
+    currency: str
     posts_per_page: int
     topics_per_page: int
     theme: Literal["auto", "light", "dark"]
@@ -42,6 +55,11 @@ class Settings:
     def zone(self) -> ZoneInfo:
         """The time zone to show times in and to read the schedule in."""
         return zone_or_machine(self.timezone)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The names of the programs to make way for."""
+        return program_names(self.yields_to_programs)
 
     def as_dict(self) -> dict[str, Value]:
         """Name to value, in the order of :data:`FIELDS`: for forms and JSON."""
@@ -106,7 +124,7 @@ def value_from_form(name: str, text: str | None) -> Value:
     text = (text or "").strip()
     if not text and field.is_optional:
         return None
-    if field.kind in (Kind.CHOICE, Kind.TIMEZONE):
+    if field.kind in (Kind.CHOICE, Kind.TIMEZONE, Kind.TEXT):
         return text
     return _number(text)
 
@@ -119,6 +137,8 @@ def check_value(field: Field, value: Any) -> Value:
         return _demand(field, isinstance(value, bool), "must be true or false", value)
     if field.kind is Kind.CHOICE:
         return _demand(field, value in field.choices, "must be one of " + ", ".join(field.choices), value)
+    if field.kind is Kind.TEXT:
+        return _check_text(field, value)
     if field.kind is Kind.TIMEZONE:
         is_good = isinstance(value, str) and (value == "" or is_zone(value))
         return _demand(field, is_good, "must be an IANA time zone such as Europe/Berlin, or empty", value)
@@ -126,6 +146,16 @@ def check_value(field: Field, value: Any) -> Value:
         is_good = type(value) is int and 1 <= value <= MAX_ID
         return _demand(field, is_good, f"must be the id of a {field.kind.value}", value)
     return _demand(field, _is_in_range(field, value), _range_words(field), value)
+
+
+def _check_text(field: Field, value: Any) -> Value:
+    text = value.strip() if isinstance(value, str) else ""
+    # A line break, or what no database column of text holds.
+    is_good = isinstance(value, str) and len(text) <= field.longest and text.isprintable()
+    _demand(field, is_good, f"must be one line of up to {field.longest:,} characters", value)
+    if field.check is not None:
+        field.check(text, field.name)
+    return text
 
 
 def _demand(field: Field, is_good: bool, demand: str, value: Any) -> Value:

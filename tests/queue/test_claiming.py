@@ -55,7 +55,7 @@ def test_a_claim_gives_a_lease(database: Database, now: datetime) -> None:
 def test_the_concurrency_of_a_backend_is_never_exceeded(database: Database, now: datetime) -> None:
     world = make_world(database, now)
     for _ in range(3):
-        queue_request(database, world, now)
+        queue_request(database, world, now, topic_id=None)
     claimed = [claim(database, world, now, concurrency=2) for _ in range(3)]
     assert [request is not None for request in claimed] == [True, True, False]
 
@@ -63,7 +63,7 @@ def test_the_concurrency_of_a_backend_is_never_exceeded(database: Database, now:
 def test_workers_that_claim_at_once_do_not_exceed_it_either(database: Database, now: datetime) -> None:
     world = make_world(database, now)
     for _ in range(12):
-        queue_request(database, world, now)
+        queue_request(database, world, now, topic_id=None)
     claimed: list[LlmRequest | None] = []
     threads = [
         threading.Thread(target=lambda: claimed.append(claim(database, world, now, concurrency=2))) for _ in range(8)
@@ -74,6 +74,18 @@ def test_workers_that_claim_at_once_do_not_exceed_it_either(database: Database, 
         thread.join()
     assert len(claimed) == 8
     assert sum(request is not None for request in claimed) == 2
+
+
+def test_a_cold_prompt_prefix_is_not_read_by_two_at_once(database: Database, now: datetime) -> None:
+    world = make_world(database, now)
+    for _ in range(2):
+        queue_request(database, world, now)
+    first = claim(database, world, now, concurrency=2)
+    assert first is not None
+    assert claim(database, world, now, concurrency=2) is None
+    with database.transaction() as connection:
+        lease_store.update_progress(connection, lease_of(first), until=now + LEASE, output_tokens=1, first_token_at=now)
+    assert claim(database, world, now, concurrency=2) is not None
 
 
 def test_a_closed_window_lets_only_run_now_through(database: Database, now: datetime) -> None:
@@ -91,7 +103,7 @@ def test_a_backend_whose_circuit_is_open_is_left_alone_and_then_tried_with_one(
 ) -> None:
     world = make_world(database, now)
     for _ in range(3):
-        queue_request(database, world, now)
+        queue_request(database, world, now, topic_id=None)
     with database.transaction() as connection:
         for number in range(1, 4):
             failures = backend_state_store.insert_failure(connection, world.backend_id, error="refused", now=now)

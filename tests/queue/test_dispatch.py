@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forllm_server.queue.dispatch import STARVING_AFTER, Candidate, LastServed, choose, rank
+from forllm_server.queue.dispatch import STARVING_AFTER, Candidate, LastServed, RunningPrefix, choose, rank
 from forllm_server.queue.model import Lane
 
 NOW = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
@@ -53,6 +53,31 @@ def test_the_cached_thread_goes_before_another_thread_of_the_same_persona() -> N
     chosen = choose(waiting, LastServed(1, 1, 8), NOW)
     assert chosen is not None
     assert chosen.id == 2
+
+
+def test_the_cached_thread_goes_before_the_same_persona_elsewhere() -> None:
+    waiting = [candidate(1, topic_id=7), candidate(2, topic_id=8, persona_version_id=2)]
+    chosen = choose(waiting, LastServed(1, 1, 8), NOW)
+    assert chosen is not None
+    assert chosen.id == 2
+
+
+def test_lanes_run_side_by_side_and_a_cold_prefix_is_read_once() -> None:
+    waiting = [candidate(1, topic_id=7), candidate(2, topic_id=7), candidate(3, topic_id=8)]
+    cold = RunningPrefix(model_id=1, topic_id=7, is_warm=False)
+    chosen = choose(waiting, LastServed(1, 1, 7), NOW, [cold])
+    assert chosen is not None
+    assert chosen.id == 3
+    assert choose(waiting[:2], LastServed(1, 1, 7), NOW, [cold]) is None
+    warm = replace(cold, is_warm=True)
+    fanned_out = choose(waiting[:2], LastServed(1, 1, 7), NOW, [warm])
+    assert fanned_out is not None
+    assert fanned_out.id == 1
+
+
+def test_run_now_waits_for_no_prefix() -> None:
+    cold = RunningPrefix(model_id=1, topic_id=1, is_warm=False)
+    assert choose([candidate(1, lane=Lane.LIVE)], None, NOW, [cold]) is not None
 
 
 def test_a_request_that_has_waited_a_day_is_not_passed_over_any_more() -> None:

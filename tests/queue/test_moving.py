@@ -42,7 +42,7 @@ def world(database: Database, now: datetime) -> World:
 
 
 def ask(database: Database, world: World, now: datetime, number: int, **changes: object) -> list[int]:
-    return [queue_request(database, world, now, **changes).id for _ in range(number)]
+    return [queue_request(database, world, now, **({"topic_id": None} | changes)).id for _ in range(number)]
 
 
 def move(database: Database, ids: list[int], before_id: int | None, now: datetime) -> None:

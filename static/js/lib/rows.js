@@ -7,12 +7,12 @@
  */
 export function merge(rows, fresh) {
   const present = new Map(Array.from(rows.children, (row) => [row.id, row]));
+  const wanted = Array.from(fresh.children);
+  removeAllBut(new Set(wanted.map(idOf)), present);
   const arrived = [];
   let place = rows.firstElementChild;
-  for (const given of Array.from(fresh.children)) {
-    const id = given.dataset.keep ?? given.id;
-    const before = present.get(id);
-    present.delete(id);
+  for (const given of wanted) {
+    const before = present.get(idOf(given));
     if (!before && given.dataset.keep) continue;
     const row = before ? brought(before, given) : given;
     if (!before) arrived.push(row);
@@ -24,8 +24,16 @@ export function merge(rows, fresh) {
     }
     if (before && before !== row) before.remove();
   }
-  for (const gone of present.values()) gone.remove();
   return arrived;
+}
+
+function idOf(given) {
+  return given.dataset.keep ?? given.id;
+}
+
+// First of all: around a row that stands in the way all that follow would be moved, and what is moved loses the focus.
+function removeAllBut(ids, present) {
+  for (const [id, row] of present) if (!ids.has(id)) row.remove();
 }
 
 // The row that stands for `before` from now on.

@@ -1,0 +1,121 @@
+"""A forum that has everything in it which makes pages hard to draw."""
+
+from dataclasses import dataclass
+
+from tests.support.browser import Forum
+
+DEPTH = 40
+DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+HARSH = f"""\
+A word of three hundred letters: {"Donaudampfschiff" * 19}
+
+| {" | ".join(f"column {number}" for number in range(20))} |
+|{"---|" * 20}
+| {" | ".join(f"a value of some length {number}" for number in range(20))} |
+
+```python
+{"print('a line that does not end', " * 12})
+```
+
+Inline `{"code_without_a_space_" * 12}` and [a link](https://example.org/{"path/" * 60}), https://example.org/{"x" * 200}
+
+$$\\sum_{{k=0}}^n {" + ".join(f"a_{{{number}}}" for number in range(40))}$$
+
+> > > > > > > > > > deep in quotations
+
+1. one
+   - two
+     - three
+       - four
+
+![a picture](https://example.org/picture.png)
+"""
+TYPICAL = """\
+## What I have
+
+A *small* machine with `rsync` and:
+
+```bash
+rsync -a --delete /home/ /mnt/backup/home/
+```
+
+| day | copied |
+|---|---|
+| Monday | 12 GB |
+| Tuesday | 3 GB |
+
+- [x] it runs every night
+- [ ] it was ever restored from
+"""
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """Where things are."""
+
+    subforum_id: int
+    typical_id: int
+    long_id: int
+    deep_id: int
+    harsh_id: int
+    post_id: int
+    edited_id: int
+    reply_id: int
+    deepest_id: int
+    persona_id: int
+    window_id: int
+    waiting_id: int
+    succeeded_id: int
+    failed_id: int
+
+
+def furnish(forum: Forum) -> Furnished:
+    """Fill the forum through its API: threads of every shape, a full queue behind a closed window, trash, versions."""
+    subforum_id = forum.subforum("Homelab", "Machines in cellars, and what they do at night.")
+    forum.subforum("A subforum with a rather long name, longer than any list would like", "W" * 120)
+    persona_id = _personas(forum, subforum_id)
+    typical_id, post_id = forum.topic(subforum_id, "Is a mirror a backup?", TYPICAL)
+    reply_id = forum.answered(post_id)
+    edited_id = forum.reply(reply_id, "I had not thought of that.")
+    forum.api("PATCH", f"posts/{edited_id}", {"content": "I had thought of that.", "expected_version": 1})
+    gone_id = forum.reply(post_id, "Said too soon")
+    forum.reply(gone_id, "An answer to what is gone")
+    forum.api("DELETE", f"posts/{gone_id}")
+    harsh_id, harsh_post_id = forum.topic(subforum_id, "Everything_that_is_too_wide_" * 5, HARSH)
+    forum.reply(harsh_post_id, HARSH)
+    long_id, long_post_id = forum.topic(subforum_id, "A long evening")
+    for number in range(70):
+        forum.reply(long_post_id, f"Remark {number}, and why it matters.")
+    deep_id, deepest_id = forum.topic(subforum_id, "Down and down")
+    for depth in range(1, DEPTH + 1):
+        deepest_id = forum.reply(deepest_id, f"Step {depth} of the stairs, with a few words to read on it.")
+    too_long_id = forum.topic(subforum_id, "Too much for this model", "word " * 6000)[1]
+    failed = forum.wait_for_status(forum.ask(too_long_id), "failed")
+    window_id = close_window(forum)
+    waiting_id = forum.ask(post_id, persona_id=persona_id)
+    forum.ask(deepest_id)
+    for number in range(12):
+        forum.ask(forum.topic(subforum_id, f"Question {number} for the night", f"Why {number}?")[1])
+    forum.api("POST", f"llm-requests/{forum.ask(edited_id)}/cancellation")
+    succeeded = forum.api("GET", "llm-requests?status=succeeded")["items"][0]
+    return Furnished(
+        subforum_id, typical_id, long_id, deep_id, harsh_id, post_id, edited_id, reply_id, deepest_id, persona_id,
+        window_id, waiting_id, int(succeeded["id"]), int(failed["id"]),
+    )  # fmt: skip
+
+
+def close_window(forum: Forum) -> int:
+    """Let models work only in an hour that is half a day away; the window's id."""
+    clock = forum.api("GET", "schedule/status")["now"][11:16]
+    start = (int(clock[:2]) * 60 + int(clock[3:]) + 720) % 1440
+    window = {"days": DAYS, "start_minute": start, "end_minute": (start + 60) % 1440, "timezone": "UTC"}
+    return int(forum.api("POST", "schedule/windows", window)["id"])
+
+
+def _personas(forum: Forum, subforum_id: int) -> int:
+    made = forum.api("POST", "personas", {"name": "Skeptic", "instructions": "Doubt everything.\n\nBe friendly."})
+    changed = {"name": "Skeptic", "instructions": "Doubt one thing.\n\nBe friendly.", "note": "One at a time."}
+    forum.api("PUT", f"personas/{made['id']}", changed | {"parameters": {"temperature": 0.4, "stop": ["END"]}})
+    forum.api("PUT", f"subforums/{subforum_id}/personas/{made['id']}", {"is_default": False})
+    return int(made["id"])
