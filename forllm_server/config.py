@@ -77,6 +77,13 @@ OPTIONS = (
     ),
     Option("proxy_count", "int", 0, "Reverse proxies in front, whose X-Forwarded-* count.", "--proxy-count", 0, 10),
     Option("allowed_hosts", "list", (), "Host names accepted besides loopback's own.", "--allowed-host"),
+    Option(
+        "allow_commands",
+        "bool",
+        False,
+        "Whether the commands in the settings (before and after a window, the meter) are run.",
+        "--allow-commands/--no-allow-commands",
+    ),
     Option("trash_days", "int", 30, "Days a deleted thing stays in the trash.", "--trash-days", 1, 3650),
 )
 OPTIONS_BY_NAME = {option.name: option for option in OPTIONS}
@@ -102,6 +109,8 @@ class Config:
     proxy_count: int = 0
     allowed_hosts: tuple[str, ...] = ()
     trash_days: int = 30
+    #: whether what the settings name as commands is run: a page must not be able to run programs by itself
+    allow_commands: bool = False
     #: the ``[[backends]]`` tables of forllm.toml as they stand; see forllm_server/catalog/configured.py
     backends: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     config_file: Path | None = None

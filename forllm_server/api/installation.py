@@ -15,6 +15,7 @@ from forllm_server.api import (
     posts,
     prompt_estimates,
     queue,
+    recurring_topics,
     schedule,
     settings,
     subforums,
@@ -26,7 +27,7 @@ from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
     *(subforums, assignments, topics, posts, trash, personas),
-    *(llm_requests, queue, workers, prompt_estimates, schedule, backends, models, settings),
+    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, backends, models, settings),
 )
 
 

@@ -183,6 +183,8 @@ def _setting_field(field: Field) -> fields.Field[Any]:
         return one_of(field.choices, **description)
     if field.kind is Kind.TIMEZONE:
         return text(longest=100, **description)
+    if field.kind is Kind.TEXT:
+        return text(longest=field.longest, **description)
     if field.kind is Kind.NUMBER:
         return Number(least=field.minimum, most=field.maximum, **description)
     if field.kind is Kind.INTEGER:

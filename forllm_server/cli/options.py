@@ -14,8 +14,8 @@ from forllm_server.config import OPTIONS, Config, Option, load_config
 
 #: What every command that touches the data takes.
 COMMON = ("data_dir", "database_url", "log_level", "log_format")
-SERVER = (*COMMON, "host", "port", "workers", "embedded", "debug", "proxy_count", "allowed_hosts", "trash_days")
-WORKER = (*COMMON, "workers", "embedded", "trash_days")
+WORKER = (*COMMON, "workers", "embedded", "trash_days", "allow_commands")
+SERVER = (*WORKER, "host", "port", "debug", "proxy_count", "allowed_hosts")
 
 
 def with_config(names: tuple[str, ...] = COMMON) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -1,12 +1,14 @@
 """The workers of a process, with all that they are handed, and the timer of its chores."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from forllm_server import clock, log
+from forllm_server.accounts.idempotency_store import delete_responses_before
 from forllm_server.catalog import backend_store
 from forllm_server.catalog.probing import probe_backend
 from forllm_server.cli.runtime import Installation
@@ -14,7 +16,12 @@ from forllm_server.errors import ForllmError
 from forllm_server.forum.trash import purge_trash
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.forecast import estimate_waiting
+from forllm_server.jobs.ledger import Ledger
+from forllm_server.jobs.neighbour import Neighbour
 from forllm_server.jobs.planning import NightPlan
+from forllm_server.jobs.recurring import run_due
+from forllm_server.queue.prompt_store import delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
 from forllm_server.settings.values import read_settings
@@ -22,6 +29,9 @@ from forllm_server.settings.values import read_settings
 PROBE_EVERY_SECONDS = 300
 RECONSIDER_EVERY_SECONDS = 15
 PURGE_EVERY_SECONDS = 6 * 3600
+#: How long an Idempotency-Key is remembered.
+RESPONSES_KEPT = timedelta(days=2)
+_NEIGHBOUR_STOP_SECONDS = 0.5
 
 
 class Workers:
@@ -33,11 +43,15 @@ class Workers:
         self._wakeup = wakeup
         self._connections = Connections(installation.secret_key)
         self._timer = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+        self._ledger = Ledger()
         self._pool = self._make_pool(threads) if threads else None
+        self._neighbour = self._make_neighbour(self._pool) if self._pool else None
 
     def start(self) -> None:
         if self._pool is not None:
             self._pool.start()
+        if self._neighbour is not None:
+            self._neighbour.start()
         for chore, seconds in (
             (self._probe, PROBE_EVERY_SECONDS),
             (self._reconsider, RECONSIDER_EVERY_SECONDS),
@@ -52,12 +66,25 @@ class Workers:
         """Checkpoint and release what runs. Returns whether everything ended in time."""
         self._timer.shutdown(wait=False)
         is_clean = self._pool is None or self._pool.stop(timeout_seconds)
+        if self._neighbour is not None:
+            # After the pool, which needs the time more.
+            self._neighbour.stop(_NEIGHBOUR_STOP_SECONDS)
         self._connections.close()
         return is_clean
 
     def _make_pool(self, threads: int) -> WorkerPool:
-        kinds = build_kinds(JobContext(self._database, self._connections))
+        kinds = build_kinds(JobContext(self._database, self._connections, self._ledger))
         return WorkerPool(self._database, kinds=kinds, plan=NightPlan(), threads=threads, wakeup=self._wakeup)
+
+    def _make_neighbour(self, pool: WorkerPool) -> Neighbour:
+        return Neighbour(
+            self._database,
+            pool=pool,
+            connections=self._connections,
+            wakeup=self._wakeup,
+            ledger=self._ledger,
+            may_run_commands=self._installation.config.allow_commands,
+        )
 
     def _probe(self) -> None:
         """Look at every enabled backend, one after another: a silent one delays nothing but this."""
@@ -80,10 +107,16 @@ class Workers:
         if find_models_for_waiting(self._database, now):
             self._wakeup.notify()
         fail_those_of_deleted_backends(self._database, now)
+        estimate_waiting(self._database, now)
+        if run_due(self._database, now):
+            self._wakeup.notify()
 
     def _purge(self) -> None:
         with self._database.transaction() as connection:
-            erased = purge_trash(connection, older_than_days=self._installation.config.trash_days, now=clock.now())
+            trash_days = self._installation.config.trash_days
+            erased = purge_trash(connection, older_than_days=trash_days, now=clock.now())
+            delete_texts_of_deleted(connection, deleted_before=clock.now() - timedelta(days=trash_days))
+            delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
         if erased.posts or erased.topics or erased.subforums:
             log.event("trash.purged", subforums=erased.subforums, topics=erased.topics, posts=erased.posts)
 

@@ -50,7 +50,10 @@ class Database:
         with _busy_as_unavailable(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
-            yield connection
+            try:
+                yield connection
+            finally:
+                connection.rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -80,6 +83,8 @@ class Database:
             poolclass=QueuePool,
             pool_size=10,
             max_overflow=20,
+            # Both ways in end their transactions themselves.
+            pool_reset_on_return=None,
             connect_args={"timeout": self.busy_timeout_seconds, "check_same_thread": False},
         )
         event.listen(engine, "connect", _prepare_sqlite)

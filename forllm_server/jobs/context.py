@@ -7,6 +7,7 @@ from forllm_server.backends.base import Backend
 from forllm_server.catalog.connecting import connect
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.db import Database
+from forllm_server.jobs.ledger import Ledger
 from forllm_server.settings.values import Settings
 
 
@@ -51,3 +52,5 @@ class JobContext:
 
     database: Database
     connections: Connections = field(repr=False)
+    #: what each reply costs in energy is measured by it
+    ledger: Ledger = field(default_factory=Ledger, repr=False)

@@ -1,8 +1,8 @@
 """What each reply cost in energy and money. Told of every reply; read by the thread that keeps the meter.
 
-    with ledger.span(backend_record) as span:
-        ...                                  # the model works
-    usage |= span.facts(settings)
+with ledger.span(backend_record) as span:
+    ...                                  # the model works
+usage |= span.facts(settings)
 """
 
 import threading

@@ -6,17 +6,19 @@ last word until the machine has been quiet once.
 
 import threading
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
 
 from forllm_server import clock, log
-from forllm_server.backends.faults import BackendError
 from forllm_server.db import Database
 from forllm_server.errors import ForllmError, NotFound
 from forllm_server.jobs.context import Connections
 from forllm_server.jobs.locality import find_model_servers, list_worker_process_ids
 from forllm_server.jobs.outlook import BackendOutlook, Outlook
 from forllm_server.machine.load import LoadReader
-from forllm_server.machine.model import ModelServers
+from forllm_server.machine.model import Load, ModelServers
 from forllm_server.machine.yielding import Busy, YieldRules, YieldState, advance
 from forllm_server.queue.job import Interruption, Job
 from forllm_server.queue.lease_store import list_running
@@ -28,7 +30,7 @@ from forllm_server.queue.worker import WorkerPool
 from forllm_server.settings.values import Settings
 
 #: The text is kept, no attempt is spent, and the request goes back into the line.
-PARKED = Interruption.WINDOW_PAUSED
+PARKED = Interruption.MACHINE_BUSY
 #: A limit is less than the whole: use over 100 % does not exist.
 _MOST_PERCENT = 99
 #: How long replies are waited for to be parked before their models are unloaded; else at the next tick.
@@ -48,13 +50,15 @@ class MakingWay:
         pool: WorkerPool,
         connections: Connections,
         wakeup: Wakeup,
+        stopping: threading.Event,
         reader: LoadReader | None = None,
     ) -> None:
-        """``reader``: of the machine's load; its ``now`` does not matter."""
+        """``stopping``: ends every wait."""
         self._database = database
         self._pool = pool
         self._connections = connections
         self._wakeup = wakeup
+        self._stopping = stopping
         self._reader = reader or LoadReader()
         self._state = YieldState()
         self._has_begun = False
@@ -96,7 +100,7 @@ class MakingWay:
             for backend in outlook.here
         )
 
-    def _read(self, outlook: Outlook, rules: YieldRules, now: datetime) -> "Load":
+    def _read(self, outlook: Outlook, rules: YieldRules, now: datetime) -> Load:
         is_working = any(backend.running for backend in outlook.here)
         load = self._reader.read(
             rules.programs,
@@ -169,12 +173,12 @@ class MakingWay:
             for job in jobs:
                 job.interrupt(PARKED)
                 stopped.add(job.request.backend_id or 0)
-            if clock.monotonic() >= deadline or self._patience.wait(0.05):
+            if clock.monotonic() >= deadline or self._stopping.wait(0.05):
                 break
         return stopped
 
     def _running_at_night(self, backend_ids: Collection[int]) -> list[Job]:
-        """"Run now" goes on: a person wanted it now."""
+        """ "Run now" goes on: a person wanted it now."""
         return [
             job
             for job in self._pool.running_jobs()
@@ -190,3 +194,60 @@ class MakingWay:
         self._pool.forget_plan()
         self._wakeup.notify()
         log.event("machine.went_on", backends=len(resumed))
+
+    def _unload(self, outlook: Outlook) -> None:
+        """Free the memory of models that rest now; where a reply is still being written, at a later tick."""
+        if not self._to_unload:
+            return
+        with self._database.read() as connection:
+            at_work = {request.backend_id for request in list_running(connection)}
+            served = list_llm_requests(connection, statuses=[Status.SUCCEEDED], limit=_LATEST)
+        for backend in outlook.here:
+            if backend.id not in self._to_unload or backend.id in at_work:
+                continue
+            self._to_unload.discard(backend.id)
+            names = {request.model_name for request in (*served, *backend.running) if request.backend_id == backend.id}
+            self._unload_all(backend, sorted(name for name in names if name), outlook.settings)
+
+    def _unload_all(self, backend: BackendOutlook, names: Collection[str], settings: Settings) -> None:
+        try:
+            reached = self._connections.to(backend.record, settings)
+            unloaded = [name for name in names if reached.unload(name)]
+        except ForllmError as error:
+            # It makes way all the same: nothing runs there.
+            name = backend.record.name
+            log.event("model.not_unloaded", level=log.WARNING, backend=name, detail=error.message)
+            return
+        if unloaded:
+            log.event("model.unloaded", backend=backend.record.name, models=", ".join(unloaded))
+
+
+def rules_of(settings: Settings) -> YieldRules:
+    """When others' use counts, by the settings."""
+    return YieldRules(
+        cpu_share_limit=_limit(settings.yields_cpu_percent),
+        gpu_share_limit=_limit(settings.yields_gpu_percent),
+        programs=settings.programs,
+        busy_seconds=settings.busy_seconds,
+        quiet_minutes=settings.quiet_minutes,
+    )
+
+
+def _limit(percent: int | None) -> float | None:
+    return None if percent is None else min(percent, _MOST_PERCENT) / 100
+
+
+def _resume(connection: Connection, backend_id: int) -> bool:
+    try:
+        return resume(connection, backend_id=backend_id, is_by_machine=True)
+    except NotFound:
+        # Deleted meanwhile.
+        return False
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
+
+
+def _names(backends: Iterable[BackendOutlook]) -> str:
+    return ", ".join(backend.record.name for backend in backends)

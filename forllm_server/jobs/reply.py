@@ -20,6 +20,7 @@ from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.forecast import estimate_when_asked
+from forllm_server.jobs.ledger import Span
 from forllm_server.jobs.prompting import ContextSize, Question, build_prompt, context_of, counter_for, read_question
 from forllm_server.personas import version_store
 from forllm_server.personas.choosing import choose
@@ -174,9 +175,9 @@ class ReplyKind:
         job.save_prompt(layout=prompt.layout, messages=messages, breakdown=prompt.breakdown.as_dict())
         generation = backend.generate(_generation_request(subject.model, prompt, context, job.request.parameters))
         job.on_interrupt(generation.cancel)
-        with generation:
+        with self._context.ledger.span(subject.record) as span, generation:
             _follow(job, generation)
-        self._post(job, subject, prompt, generation)
+        self._post(job, subject, prompt, generation, span)
 
     def _connect(self, subject: _Subject) -> Backend:
         try:
@@ -186,11 +187,12 @@ class ReplyKind:
             message = f"The API key of {name} cannot be read with this key file. Enter it again on the backend's page."
             raise Hopeless(message, cause=Cause.ERROR) from error
 
-    def _post(self, job: Job, subject: _Subject, prompt: Assembled, generation: Generation) -> None:
+    def _post(self, job: Job, subject: _Subject, prompt: Assembled, generation: Generation, span: Span) -> None:
         usage = asdict(generation.usage)
         if generation.truncated_prompt is not None:
             usage["truncated_prompt"] = asdict(generation.truncated_prompt)
         usage["is_complete_thread"] = prompt.breakdown.is_complete
+        usage |= span.facts(subject.settings)
         answer = _answer(job.request, subject, generation, usage)
 
         def write_reply(connection: Connection) -> int:

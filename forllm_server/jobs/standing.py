@@ -113,7 +113,8 @@ def _pause_sentence(paused: Pause, around: _Surroundings) -> str:
 
 def pause_words(paused: Pause, now: datetime, zone: ZoneInfo) -> str:
     """``Paused until 23:00: GPU in use``, ``Paused until it is resumed``."""
-    until = moment_words(paused.until, now, zone) if paused.until else "it is resumed"
+    forever = "the machine is quiet again" if paused.is_by_machine else "it is resumed"
+    until = moment_words(paused.until, now, zone) if paused.until else forever
     return f"Paused until {until}: {paused.reason}" if paused.reason else f"Paused until {until}"
 
 

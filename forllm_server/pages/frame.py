@@ -11,10 +11,13 @@ from forllm_server.clock import now
 from forllm_server.errors import Unavailable
 from forllm_server.forum.model import Subforum
 from forllm_server.forum.subforum_store import list_subforums
+from forllm_server.jobs.standing import pause_words
 from forllm_server.pages.marks import hue_class, mark
 from forllm_server.pages.words import context_words, counted, size_words
 from forllm_server.queue.llm_request_store import count_by_status
 from forllm_server.queue.model import Status
+from forllm_server.queue.pause_store import list_pauses
+from forllm_server.queue.pausing import find_pause
 from forllm_server.schedule.gate import read_gate
 from forllm_server.settings.values import Settings, read_settings, settings_from
 from forllm_server.web.current import current
@@ -52,6 +55,7 @@ class Night:
     running: int
     queued: int
     failed: int
+    is_paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,14 +127,20 @@ def _read_frame() -> Frame:
         subforums = tuple(list_subforums(connection))
         counts = count_by_status(connection)
         gate = read_gate(connection, now(), settings.zone)
+        paused = find_pause(list_pauses(connection), None, now())
     running, failed = counts.get(Status.RUNNING, 0), counts.get(Status.FAILED, 0)
     queued = counts.get(Status.QUEUED, 0) + counts.get(Status.WAITING, 0)
-    words = gate.words()
-    head, _, tail = words.partition(",") if "," in words else words.partition(":")
+    if paused is None:
+        words = gate.words()
+        head, _, tail = words.partition(",") if "," in words else words.partition(":")
+    else:
+        words = head = pause_words(paused, now(), settings.zone).partition(": ")[0]
+        tail = ""
     night = Night(
-        is_open=gate.is_open(),
+        is_open=gate.is_open() and paused is None,
         head=head[:1].upper() + head[1:],
         tail=f",{tail}" if "," in words else "",
+        is_paused=paused is not None,
         running=running,
         queued=queued,
         failed=failed,

@@ -1,28 +1,52 @@
-"""The rows of the queue page, grouped as the work will be done: by backend and model. Pure."""
+"""The rows of the queue page, grouped as the work will be done: by window, backend and model. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
 from forllm_server.jobs.standing import Standing
-from forllm_server.pages.bar import BarPart, bar_parts
+from forllm_server.pages.words import counted
 from forllm_server.personas.model import PersonaVersion
-from forllm_server.queue.model import LlmRequest
+from forllm_server.queue.estimate import DoneBy
+from forllm_server.queue.model import LlmRequest, Status
+from forllm_server.queue.plan import Placed
+from forllm_server.schedule.words import duration_words, moment_words
 
 _EXCERPT_CHARS = 90
+
+#: Hues that are easy to tell apart side by side: a model has one in the bar and in its headings.
+MODEL_HUES = (0, 8, 7, 5, 3, 2, 4, 10)
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """An LLM request with what a list says of it."""
+    """An LLM request with what a list says of it. ``place``: in its backend's line, 0 when it has none.
+
+    ``cause`` is why it waits, where its group does not say so already. Moved one place, it stands before ``up`` or
+    behind ``down``; None at the ends of its line.
+    """
 
     llm_request: LlmRequest
     standing: Standing
-    version: PersonaVersion | None
-    post: Post | None
-    backend_name: str
+    version: PersonaVersion | None = None
+    post: Post | None = None
+    topic_title: str = ""
+    backend_name: str = ""
+    place: int = 0
+    takes: str = ""
+    done_by: str = ""
+    likely: str = ""
+    cause: str = ""
+    up: int | None = None
+    down: int | None = None
+
+    @property
+    def title(self) -> str:
+        return self.topic_title or "A topic that is no longer there"
 
     @property
     def excerpt(self) -> str:
@@ -40,18 +64,117 @@ class PlanRow:
     def persona_url(self) -> str:
         return f"/personas/{self.version.persona_id}/versions/{self.version.number}" if self.version else ""
 
+    @property
+    def line(self) -> str:
+        """Requests of one line can be put in order among each other."""
+        return f"{self.llm_request.backend_id}-{self.llm_request.lane}"
 
-def group_plan(rows: Sequence[PlanRow]) -> list[tuple[str, list[PlanRow]]]:
-    """Runs of rows with the same model on the same backend, in the order of work, each with its heading."""
-    return [(heading, list(group)) for heading, group in groupby(rows, key=_heading)]
+    @property
+    def stamp(self) -> str:
+        """Another one whenever the row would look different."""
+        parts = (self.llm_request.status, self.place, self.takes, self.done_by, self.likely, self.cause, self.up)
+        return "|".join(str(part) for part in (*parts, self.down, self.line, self.standing.label))
 
 
-def model_parts(rows: Sequence[PlanRow]) -> list[BarPart]:
-    """How much of the plan each model has, in the order in which they are loaded first."""
-    counts = Counter(row.llm_request.model_name or "no model yet" for row in rows)
-    return bar_parts(counts.items(), len(rows))
+@dataclass(frozen=True)
+class PlanGroup:
+    """Rows that follow one another on one model in one window; ``cause``: why most of them wait."""
+
+    key: str
+    heading: str
+    note: str
+    hue: str
+    cause: str
+    rows: tuple[PlanRow, ...]
 
 
-def _heading(row: PlanRow) -> str:
-    model = row.llm_request.model_name or "No model yet"
-    return f"{model} on {row.backend_name}" if row.backend_name else model
+@dataclass(frozen=True)
+class Times:
+    """When requests begin and end, by id, and what their words are made with."""
+
+    starts_at: Mapping[int, datetime]
+    done_by: Mapping[int, DoneBy]
+    now: datetime
+    zone: ZoneInfo
+
+
+def with_times(row: PlanRow, times: Times) -> PlanRow:
+    """The row with how long it takes and when it is done, where that is known."""
+    found = times.done_by.get(row.llm_request.id)
+    if found is None:
+        return row
+    starts_at = times.starts_at.get(row.llm_request.id)
+    low, middle, high = (
+        moment_words(at, times.now, times.zone) for at in (found.low_at, found.middle_at, found.high_at)
+    )
+    takes = takes_words(found.middle_at - max(starts_at, times.now)) if starts_at else ""
+    return replace(row, takes=takes, done_by=middle, likely="" if low == high else f"{low}–{high}")
+
+
+def takes_words(length: timedelta) -> str:
+    """``45 s``, ``7:10``, ``1 h 05``."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    return f"{seconds // 60}:{seconds % 60:02}" if seconds < 3600 else duration_words(length)
+
+
+def hues_of(model_ids: Iterable[int | None]) -> dict[int | None, str]:
+    """A hue for each model, in the order in which they come."""
+    found = dict.fromkeys(model_ids)
+    return {model_id: f"hue-{MODEL_HUES[number % len(MODEL_HUES)]}" for number, model_id in enumerate(found)}
+
+
+def group_plan(
+    rows: Sequence[PlanRow], plan: Sequence[Placed], hues: Mapping[int | None, str], now: datetime, zone: ZoneInfo
+) -> list[PlanGroup]:
+    """The queued rows in the order of service, by window and model; those without a model come last."""
+    by_id = {row.llm_request.id: row for row in rows}
+    placed = [(each, by_id[each.id]) for each in _numbered(plan, by_id)]
+    groups: list[PlanGroup] = []
+    for key, members in groupby(placed, key=lambda pair: (pair[0].backend_id, pair[0].model_id, pair[0].opens_at)):
+        found = [row for _, row in members]
+        when = f"from {moment_words(key[2], now, zone)}" if key[2] else ""
+        groups.append(_group(found, hues.get(key[1], ""), when, number=len(groups)))
+    planned = {each.id for each, _ in placed}
+    lost = [row for row in rows if row.llm_request.id not in planned and row.llm_request.status is Status.QUEUED]
+    return groups + ([_group(lost, "", "", number=len(groups))] if lost else [])
+
+
+def _numbered(plan: Sequence[Placed], by_id: dict[int, PlanRow]) -> list[Placed]:
+    """Those that have a row; each row is told its place in line and whom it can change places with."""
+    places: Counter[int] = Counter()
+    for each in plan:
+        places[each.backend_id] += 1
+        if each.id in by_id:
+            by_id[each.id] = replace(by_id[each.id], place=places[each.backend_id])
+    shown = [each for each in plan if each.id in by_id]
+    lines: dict[str, list[int]] = {}
+    for each in shown:
+        lines.setdefault(by_id[each.id].line, []).append(each.id)
+    for ids in lines.values():
+        for before, here, after in zip([None, *ids], ids, [*ids[1:], None], strict=False):
+            by_id[here] = replace(by_id[here], up=before, down=after)
+    return shown
+
+
+def _group(rows: Sequence[PlanRow], hue: str, when: str, *, number: int) -> PlanGroup:
+    first = rows[0]
+    model = first.llm_request.model_name
+    where = f"on {first.backend_name}" if model and first.backend_name else ""
+    cause, _ = Counter(row.standing.sentence for row in rows).most_common(1)[0]
+    told = tuple(replace(row, cause="" if row.standing.sentence == cause else row.standing.sentence) for row in rows)
+    note = ", ".join(filter(None, (where, when, counted(len(rows), "request"))))
+    return PlanGroup(f"{number}-{first.llm_request.model_id}", model or "No model yet", note, hue, cause, told)
+
+
+def set_aside(rows: Sequence[PlanRow]) -> list[PlanGroup]:
+    """What waits for another try, and what is on hold: after the plan, each with its own cause."""
+    groups = []
+    for status, heading in ((Status.WAITING, "Waiting for another try"), (Status.HELD, "On hold")):
+        members = [row for row in rows if row.llm_request.status is status]
+        if members:
+            groups.append(replace(_group(members, "", "", number=0), key=status.value, heading=heading))
+    return [
+        replace(group, note=f"{len(group.rows):,} request{'' if len(group.rows) == 1 else 's'}") for group in groups
+    ]

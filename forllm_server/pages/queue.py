@@ -1,157 +1,137 @@
-"""The queue: what runs and comes next, what needs a person, and the exact prompt of every LLM request."""
+"""The queue: what runs and comes next, what needs a person, what was, and the exact prompt of every LLM request."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, render_template, request
 from sqlalchemy import Connection
 
-from forllm_server.catalog.backend_store import list_backends
+from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
-from forllm_server.errors import Invalid, NotFound
-from forllm_server.forum import post_store
-from forllm_server.forum.model import Post
-from forllm_server.jobs.standing import list_standings
+from forllm_server.errors import Invalid
 from forllm_server.pages.acts import acts_of
-from forllm_server.pages.plan import PlanRow, group_plan, model_parts
-from forllm_server.personas.version_store import list_versions_by_ids
-from forllm_server.queue import control
+from forllm_server.pages.needs import needs_of
+from forllm_server.pages.pausing import pause_choices
+from forllm_server.pages.plan_reading import Evening, list_posts, list_rows, read_evening, read_running
+from forllm_server.pages.timeline import timeline
 from forllm_server.queue.chunk_store import find_partial
-from forllm_server.queue.llm_request_store import count_by_status, get_llm_request, list_llm_requests, list_plan
-from forllm_server.queue.model import LlmRequest, Status
+from forllm_server.queue.estimate_store import find_estimate
+from forllm_server.queue.event_store import list_events
+from forllm_server.queue.llm_request_store import count_by_status, get_llm_request, list_llm_requests
+from forllm_server.queue.model import Status
 from forllm_server.queue.prompt_store import find_prompt
-from forllm_server.schedule.gate import read_gate
+from forllm_server.queue.version_store import WHOLE_QUEUE, get_versions
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current
-from forllm_server.web.forms import Form
-from forllm_server.web.fragments import notice, page, see_other
+from forllm_server.web.etag import unchanged, with_version
+from forllm_server.web.fragments import page, see_other
 from forllm_server.web.paging import decode_cursor, encode_cursor
-from forllm_server.web.redirects import safe_next
 
 blueprint = Blueprint("queue", __name__)
 blueprint.add_app_template_global(acts_of)
 
-ROWS = 100
-
-#: The lists of the page: what ``show`` may be, its label, and the states it holds. "plan" is in the order of work.
-LISTS: dict[str, tuple[str, tuple[Status, ...]]] = {
-    "plan": ("Next", (Status.RUNNING, Status.QUEUED)),
-    "waiting": ("Waiting and held", (Status.WAITING, Status.HELD)),
-    "failed": ("Needs you", (Status.FAILED,)),
-    "done": ("Answered", (Status.SUCCEEDED,)),
-    "cancelled": ("Cancelled", (Status.CANCELLED,)),
-}
-
-_Act = Callable[[Connection, int, datetime], LlmRequest]
-
-
-def _hold(connection: Connection, llm_request_id: int, _now: datetime) -> LlmRequest:
-    return control.hold_llm_request(connection, llm_request_id)
-
-
-ACTS: dict[str, _Act] = {
-    "cancellation": control.cancel_llm_request,
-    "retry": control.retry_llm_request,
-    "hold": _hold,
-    "release": control.release_llm_request,
-    "run-now": control.run_llm_request_now,
-}
+FAILED_ROWS = 100
+#: Lists that have become filters of the history; their old addresses still lead there.
+_MOVED = {"done": "succeeded", "cancelled": "cancelled", "waiting": "waiting"}
 
 
 @blueprint.get("/queue")
 def show() -> Response:
-    """A list of LLM requests: the plan in the order of work, or one sort of state, newest first."""
+    """The evening: the plan in the order of work; or with ``show=failed`` all that needs a person."""
     shown = request.args.get("show", "plan")
-    if shown not in LISTS:
-        raise Invalid("There is no such list. Choose one of: " + ", ".join(LISTS) + ".", field="show")
+    if shown in _MOVED:
+        return see_other(f"/queue/history?status={_MOVED[shown]}")
+    if shown == "failed":
+        return _show_failed()
+    if shown != "plan":
+        raise Invalid("There is no such list. Choose one of: plan, failed.", field="show")
     with current().database.read() as connection:
-        counts = count_by_status(connection)
-        found = _list(connection, shown)
-        rows = _rows(connection, found[:ROWS])
-        gate = read_gate(connection, now(), read_settings(connection).zone)
+        known, tag = _tags(connection)
+        evening = read_evening(connection, now())
+        zone = read_settings(connection).zone
     return page(
-        "queue/show.html",
-        block="list",
-        shown=shown,
-        lists=[(key, label, sum(counts.get(s, 0) for s in states)) for key, (label, states) in LISTS.items()],
-        groups=group_plan(rows) if shown == "plan" else [("", rows)],
-        parts=model_parts(rows) if shown == "plan" else [],
-        has_rows=bool(rows),
-        next_cursor=encode_cursor(found[ROWS - 1].id) if len(found) > ROWS and shown != "plan" else "",
-        more_count=max(0, counts.get(Status.QUEUED, 0) + counts.get(Status.RUNNING, 0) - len(rows)),
-        counts={status.value: counts.get(status, 0) for status in Status},
-        gate_words=gate.words(),
-        is_open=gate.is_open(),
+        "queue/show.html", known=known, tag=tag, evening=evening, pace=_pace(evening), pauses=pause_choices(now(), zone)
     )
+
+
+@blueprint.get("/queue/updates")
+def show_updates() -> Response:
+    """What is different on an open page: 304 when nothing is, at the cost of two small reads.
+
+    ``known`` says from which state the page was drawn: while only the texts being written grow, only they are sent.
+    """
+    with current().database.read() as connection:
+        known, tag = _tags(connection)
+    return unchanged(tag) or with_version(_updates(known), tag)
 
 
 @blueprint.get("/queue/<int:llm_request_id>")
 def show_llm_request(llm_request_id: int) -> Response:
-    """One LLM request: where it stands, where its tokens went, and the exact prompt."""
+    """One LLM request: where it stands, what happened to it, where its tokens went, and the exact prompt."""
     with current().database.read() as connection:
         llm_request = get_llm_request(connection, llm_request_id)
-        (row,) = _rows(connection, [llm_request])
+        (row,) = list_rows(connection, [llm_request], now())
         prompt = find_prompt(connection, llm_request_id)
         partial = find_partial(connection, llm_request_id)
-        omitted = _posts(connection, prompt.breakdown.get("omitted_post_ids", []) if prompt else [])
+        omitted = list_posts(connection, prompt.breakdown.get("omitted_post_ids", []) if prompt else [])
+        steps = timeline(list_events(connection, llm_request_id))
+        foretold = find_estimate(connection, llm_request_id)
     return page(
-        "queue/llm_request.html", llm_request=llm_request, row=row, prompt=prompt, partial=partial, omitted=omitted
+        "queue/llm_request.html",
+        llm_request=llm_request,
+        row=row,
+        prompt=prompt,
+        partial=partial,
+        omitted=omitted,
+        steps=steps,
+        foretold=foretold,
     )
 
 
-@blueprint.post("/queue/<int:llm_request_id>/<string:act>")
-def change(llm_request_id: int, act: str) -> Response:
-    """Cancel, retry, hold, release or run now; then back to where it was done."""
-    if act not in ACTS:
-        raise NotFound()
-    with current().database.transaction() as connection:
-        ACTS[act](connection, llm_request_id, now())
-    current().wake_worker()
-    return see_other(safe_next(Form.of_request().text("next"), f"/queue/{llm_request_id}"))
-
-
-@blueprint.post("/queue/failed/retry")
-def retry_failed() -> Response:
-    """Queue everything again that failed, the newest hundred at once."""
-    with current().database.transaction() as connection:
-        failed = list_llm_requests(connection, statuses=[Status.FAILED], limit=ROWS)
-        for llm_request in failed:
-            control.retry_llm_request(connection, llm_request.id, now())
-    current().wake_worker()
-    notice(f"Queued again: {len(failed):,}.")
-    return see_other("/queue")
-
-
-def _list(connection: Connection, shown: str) -> list[LlmRequest]:
-    if shown == "plan":
-        return list_plan(connection, limit=ROWS)
+def _show_failed() -> Response:
     before = decode_cursor(request.args.get("after"), int)
-    return list_llm_requests(
-        connection, statuses=LISTS[shown][1], before_id=before[0] if before else None, limit=ROWS + 1
+    with current().database.read() as connection:
+        found = list_llm_requests(
+            connection, statuses=[Status.FAILED], before_id=before[0] if before else None, limit=FAILED_ROWS + 1
+        )
+        rows = list_rows(connection, found[:FAILED_ROWS], now())
+        counts = count_by_status(connection)
+        models = list_models(connection)
+    return page(
+        "queue/failed.html",
+        needs=needs_of(rows),
+        counts=counts,
+        models=models,
+        next_cursor=encode_cursor(found[FAILED_ROWS - 1].id) if len(found) > FAILED_ROWS else "",
     )
 
 
-def _rows(connection: Connection, found: list[LlmRequest]) -> list[PlanRow]:
-    standings = list_standings(connection, found, now())
-    versions = _by_id(list_versions_by_ids(connection, {r.persona_version_id for r in found if r.persona_version_id}))
-    posts = _posts(connection, [r.post_id for r in found if r.post_id is not None])
-    backends = _by_id(list_backends(connection))
-    return [
-        PlanRow(
-            llm_request=r,
-            standing=standings[r.id],
-            version=versions.get(r.persona_version_id),
-            post=posts.get(r.post_id or 0),
-            backend_name=backends[r.backend_id].name if r.backend_id in backends else "",
-        )
-        for r in found
-    ]
+def _tags(connection: Connection) -> tuple[str, str]:
+    """(the state of all but the texts being written, the state of everything).
+
+    Forecasts and words like "in 3 h 12" grow old by themselves: each minute counts as a change.
+    """
+    _, version = get_versions(connection, WHOLE_QUEUE)
+    known = f"{version}.{int(now().timestamp()) // 60}"
+    running = list_llm_requests(connection, statuses=[Status.RUNNING], limit=FAILED_ROWS)
+    written = sum(each.output_tokens for each in running)
+    begun = sum(each.first_token_at is not None for each in running)
+    return known, f"{known}.{len(running)}.{begun}.{written}"
 
 
-def _by_id(items: list[Any]) -> dict[Any, Any]:
-    return {item.id: item for item in items}
+def _updates(known: str) -> Response:
+    values: dict[str, Any] = {"known": known, "is_known": request.args.get("known") == known}
+    with current().database.read() as connection:
+        if values["is_known"]:
+            values |= {"running": read_running(connection, now()), "pace": "running"}
+        else:
+            evening = read_evening(connection, now())
+            pauses = pause_choices(now(), read_settings(connection).zone)
+            values |= {"evening": evening, "running": evening.running, "pace": _pace(evening), "pauses": pauses}
+    return Response(render_template("queue/_updates.html", **values), content_type="text/html; charset=utf-8")
 
 
-def _posts(connection: Connection, post_ids: list[int]) -> dict[int, Post]:
-    return _by_id(post_store.list_posts(connection, post_ids)) if post_ids else {}
+def _pace(evening: Evening) -> str:
+    """How lively the page is, for its poll: ``running``, ``waiting`` or ``idle``."""
+    if evening.running:
+        return "running"
+    return "waiting" if evening.groups else "idle"

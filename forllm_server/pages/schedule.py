@@ -82,8 +82,9 @@ def show_window(window_id: int) -> Response:
     """The form that changes a window."""
     with current().database.read() as connection:
         window = get_window(connection, window_id)
+        windows = list_windows(connection)
         backends = list_backends(connection)
-    return page("schedule/window.html", window=window, backends=_backend_options(backends), **_WORDS)
+    return page("schedule/window.html", window=window, windows=windows, backends=_backend_options(backends), **_WORDS)
 
 
 @blueprint.post("/schedule/windows/<int:window_id>")
@@ -117,7 +118,7 @@ def create_exception() -> Response:
         kind=form.choice("kind", [kind.value for kind in ExceptionKind], default=ExceptionKind.CLOSED),
         start_minute=_clock(form, "exception_start"),
         end_minute=_clock(form, "exception_end"),
-        backend_id=form.integer("backend_id", least=1, most=2**63 - 1),
+        backend_id=form.integer("exception_backend_id", least=1, most=2**63 - 1),
     )
     with current().database.transaction() as connection:
         planning.add_exception(connection, item, owner_id=current_user_id(), now=now(), note=form.text("note"))
@@ -137,10 +138,18 @@ def delete_exception(exception_id: int) -> Response:
 @blueprint.post("/schedule/tonight")
 @shows_again(show)
 def open_tonight() -> Response:
-    """Open from now until a time of day."""
-    end_minute = planning.read_clock(Form.of_request().text("until", longest=20, is_required=True), "until")
+    """Open from now until a time of day, for all backends or one."""
+    form = Form.of_request()
+    end_minute = planning.read_clock(form.text("until", longest=20, is_required=True), "until")
     with current().database.transaction() as connection:
-        planning.open_until(connection, end_minute, owner_id=current_user_id(), now=now(), note="tonight also")
+        planning.open_until(
+            connection,
+            end_minute,
+            owner_id=current_user_id(),
+            now=now(),
+            backend_id=form.integer("tonight_backend_id", least=1, most=2**63 - 1),
+            note="tonight also",
+        )
     current().wake_worker()
     notice(f"Open until {clock_words(end_minute)}.")
     return see_other("/schedule")

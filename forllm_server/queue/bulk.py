@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.queue import control
+from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import LlmRequest
 
 
@@ -56,6 +57,7 @@ def requeue_many(connection: Connection, llm_request_ids: Sequence[int], *, mode
 def _each(connection: Connection, llm_request_ids: Sequence[int], change: Callable[[int], LlmRequest]) -> Changes:
     changed: list[LlmRequest] = []
     refused: dict[int, str] = {}
+    list_for_change(connection, llm_request_ids)
     for llm_request_id in dict.fromkeys(llm_request_ids):
         try:
             # PostgreSQL gives up a whole transaction for one row that collides with another.

@@ -11,6 +11,7 @@ from forllm_server.queue import lease_store
 from forllm_server.queue.dispatch import LastServed, choose
 from forllm_server.queue.identity import is_gone
 from forllm_server.queue.lease_store import Queued
+from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import Cause, LlmRequest, Status
 from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, decide
 
@@ -89,6 +90,7 @@ def _rescue(
     connection: Connection, lost: Sequence[LlmRequest], now: datetime, dice: Callable[[], float]
 ) -> list[LlmRequest]:
     rescued = []
+    list_for_change(connection, [request.id for request in lost])
     for request in lost:
         if lease_store.update_abandoned(connection, request, _decide_lost(request, now, dice()), now=now):
             rescued.append(request)

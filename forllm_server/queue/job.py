@@ -31,6 +31,7 @@ class Interruption(StrEnum):
     STOPPING = "stopping"  #: FORLLM is shutting down
     WINDOW_PAUSED = "window_paused"  #: the window closed: keep what is written, go on in the next one
     WINDOW_STOPPED = "window_stopped"  #: the window closed: drop what is written, start again in the next one
+    MACHINE_BUSY = "machine_busy"  #: somebody else needs the machine: keep what is written, go on when it is quiet
     LEASE_LOST = "lease_lost"  #: somebody else has the request now: write nothing more
 
 

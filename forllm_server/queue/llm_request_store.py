@@ -225,6 +225,16 @@ def update_status(
     return changed
 
 
+def list_for_change(connection: Connection, llm_request_ids: Sequence[int]) -> list[int]:
+    """Lock these requests before any of them is changed; those that are there, in the order of ids.
+
+    Every change locks its request and then the queue's version. Who changes several must have all of the first before
+    the second, or it and a worker that settles one of them would wait for each other.
+    """
+    query = select(_c.id).where(_c.id.in_(llm_request_ids)).order_by(_c.id).with_for_update()
+    return list(connection.execute(query).scalars())
+
+
 def _all(connection: Connection, query: Select[Any]) -> list[LlmRequest]:
     return [from_row(row) for row in connection.execute(query).mappings()]
 

@@ -35,6 +35,7 @@ class Cause(StrEnum):
     BACKEND_DOWN = "backend_down"  #: the server did not answer; not the request's fault
     RETRY = "retry"  #: the attempt failed and the next one backs off
     WINDOW_CLOSED = "window_closed"  #: a window closed while it ran and the policy was to pause or stop
+    MACHINE_BUSY = "machine_busy"  #: it made way for something else on its machine while it ran
     WORKER_STOPPED = "worker_stopped"  #: FORLLM was shut down in good order while it ran
     WORKER_LOST = "worker_lost"  #: its worker vanished: killed, crashed, or the power failed
     HELD = "held"  #: a person set it aside

@@ -37,6 +37,7 @@ def decision_of(why: Interruption, request: LlmRequest) -> Decision:
         return Decision(Status.CANCELLED, request.attempts, None, Cause.CANCELLED, "Cancelled.")
     cause, detail = {
         Interruption.STOPPING: (Cause.WORKER_STOPPED, "FORLLM was stopped while this was being answered."),
+        Interruption.MACHINE_BUSY: (Cause.MACHINE_BUSY, "It made way for something else on this machine."),
         Interruption.WINDOW_PAUSED: (Cause.WINDOW_CLOSED, "The window closed while this was being answered."),
         Interruption.WINDOW_STOPPED: (Cause.WINDOW_CLOSED, "The window closed while this was being answered."),
     }[why]

@@ -129,7 +129,8 @@ _PIN = update(llm_requests).where(_c.id == bindparam("id_", type_=Id)).values(pi
 def update_pinned(connection: Connection, places: Mapping[int, float]) -> None:
     """Give requests their places by hand."""
     if places:
-        connection.execute(_PIN, [{"id_": each, "place": place} for each, place in places.items()])
+        # In the order of ids, as everybody locks several rows.
+        connection.execute(_PIN, [{"id_": each, "place": place} for each, place in sorted(places.items())])
 
 
 def _in_line(values: RowMapping) -> InLine:

@@ -41,3 +41,34 @@ schedule_exceptions = Table(
     Column("note", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
+
+recurring_topics = Table(
+    "recurring_topics",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("subforum_id", Id, ForeignKey("subforums.id"), nullable=False),
+    # with {date}, {weekday}, {time} and {number} in them
+    Column("title", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    # list of {"persona_id": id or null, "model_id": id or null}: whom to ask about the first post
+    Column("asks", Json, nullable=False),
+    # list of "mon" … "sun"
+    Column("days", Json, nullable=False),
+    Column("minute", Integer, nullable=False),
+    # null: the forum's
+    Column("timezone", Text, nullable=True),
+    # skip, latest or all: what becomes of occurrences at which no FORLLM was running
+    Column("missed", Text, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # the occurrence that was dealt with last; who deals with one moves it on, from the value that was read
+    Column("last_occurrence_at", UtcDateTime, nullable=True),
+    # the first occurrence not dealt with; null: disabled
+    Column("next_at", UtcDateTime, nullable=True),
+    # a sentence for people; null: the last time all went well
+    Column("last_problem", Text, nullable=True),
+    Column("opened_count", Integer, nullable=False),
+    Column("last_topic_id", Id, ForeignKey("topics.id"), nullable=True),
+    CheckConstraint("minute BETWEEN 0 AND 1439", name="minute"),
+)

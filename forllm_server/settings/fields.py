@@ -105,7 +105,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "yields_cpu_percent", "Make way when others use more of the CPU than", None, Kind.INTEGER, Section.MACHINE,
         is_optional=True, minimum=5, maximum=100, unit="%",
-        help="A share of all cores. Models on this machine then pause within 30 seconds. Empty: the CPU does not count.",
+        help="A share of all cores. Models here then pause within 30 seconds. Empty: the CPU does not count.",
     ),
     Field(
         "yields_gpu_percent", "Make way when others use more of a graphics card than", None, Kind.INTEGER,
@@ -134,17 +134,20 @@ FIELDS: tuple[Field, ...] = (
         "command_before_window", "Command before a window", "", Kind.TEXT, Section.MACHINE,
         longest=MOST_COMMAND_CHARACTERS, check=check_command,
         help="Run once in a window, as soon as it is open and has work: to wake another machine, for example. "
-        "It runs as the user that FORLLM runs as, without a shell.",
+        "It runs as the user that FORLLM runs as, without a shell, and only where FORLLM was started with "
+        "--allow-commands.",
     ),
     Field(
         "command_after_window", "Command after a window", "", Kind.TEXT, Section.MACHINE,
         longest=MOST_COMMAND_CHARACTERS, check=check_command,
-        help="Run once after a window with work, when that is done or the window has closed and nothing runs any more.",
+        help="Run once after a window with work, when that is done or the window has closed and nothing runs any more. "
+        "Needs --allow-commands, too.",
     ),
     Field(
         "meter_command", "Command that tells the watts", "", Kind.TEXT, Section.MACHINE,
         longest=MOST_COMMAND_CHARACTERS, check=check_command,
-        help="Prints what the whole machine draws, as a smart plug knows it. Run every few seconds while models work. "
+        help="Prints what the whole machine draws, as a smart plug knows it. Run every few seconds while models work; "
+        "needs --allow-commands. "
         "Empty: the processor's and the graphics cards' own counters, where they can be read.",
     ),
     Field(

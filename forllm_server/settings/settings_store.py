@@ -1,6 +1,8 @@
 """Rows of ``settings``."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,14 +31,14 @@ def update_setting(connection: Connection, name: str, value: Value, *, now: date
         )
 
 
-def find_stamped(connection: Connection, name: str) -> tuple[Value, datetime] | None:
-    """What is stored under a name, and when it was written."""
+def find_stamped(connection: Connection, name: str) -> tuple[Any, datetime] | None:
+    """What is stored under a name, unchecked, and when it was written."""
     row = connection.execute(select(settings.c.value, settings.c.updated_at).where(settings.c.key == name)).first()
     return None if row is None else (row.value, row.updated_at)
 
 
 def update_if_unchanged(
-    connection: Connection, name: str, value: Value, *, written_at: datetime | None, now: datetime
+    connection: Connection, name: str, value: Mapping[str, Value], *, written_at: datetime | None, now: datetime
 ) -> bool:
     """Store a value unless another process has since ``written_at`` (as found; None: there was none). Whether it did.
 
@@ -46,11 +48,9 @@ def update_if_unchanged(
         changed = update(settings).where(settings.c.key == name, settings.c.updated_at == written_at)
         return connection.execute(changed.values(value=value, updated_at=now)).rowcount > 0
     values = {"key": name, "value": value, "updated_at": now}
-    if connection.dialect.name == "postgresql":
-        made = connection.execute(postgresql.insert(settings).values(values).on_conflict_do_nothing())
-    else:
-        made = connection.execute(sqlite.insert(settings).values(values).on_conflict_do_nothing())
-    return made.rowcount > 0
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    made = insert(settings).values(values).on_conflict_do_nothing().returning(settings.c.key)
+    return connection.execute(made).first() is not None
 
 
 def delete_setting(connection: Connection, name: str) -> None:

@@ -100,6 +100,11 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
         ("/api/v1/schedule/exceptions", {"date": "2026-12-24", "kind": "closed"}),
         ("/api/v1/schedule/extension", {"until": "23:59", "backend_id": 1}),
         ("/api/v1/queue/pauses", {"reason": "a game"}),
+        (
+            "/api/v1/recurring-topics",
+            {"subforum_id": topic["subforum_id"], "title": "R", "content": "x", "days": ["mon"], "minute": 0},
+        ),
+        ("/api/v1/recurring-topics/1/runs", {}),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
     ]
     for number, (address, body) in enumerate(creates):

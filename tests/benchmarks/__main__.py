@@ -1,18 +1,25 @@
 """``python3 forllm.py bench``: everything side by side in one run; prints a Markdown table.
 
 Options: ``--quick`` takes about a minute or two, ``--only pages`` one part, ``--folder DIR`` another disk.
+``--kill`` measures nothing but strikes FORLLM's processes at random and tells what came of it.
 """
 
 import argparse
+import logging
+import random
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from forllm_server.clock import now
+from tests.benchmarks.growth import measure_growth
+from tests.benchmarks.kill import run_kill
 from tests.benchmarks.measure import FULL, QUICK, Row, as_table, fsync_seconds, machine
 from tests.benchmarks.memory import measure_memory
 from tests.benchmarks.pages import measure_pages
 from tests.benchmarks.queueing import measure_drain, measure_enqueue, measure_own_cost, measure_pace, measure_replies
+from tests.benchmarks.saturation import measure_saturation
 
 PARTS = {
     "pages": measure_pages,
@@ -22,6 +29,8 @@ PARTS = {
     "replies": measure_replies,
     "pace": measure_pace,
     "memory": measure_memory,
+    "growth": measure_growth,
+    "saturation": measure_saturation,
 }
 
 
@@ -31,7 +40,28 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer repeats: a minute or two instead of several")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given several times")
     parser.add_argument("--folder", type=Path, help="where to measure: a folder on the disk that matters")
+    parser.add_argument("--kill", action="store_true", help="strike real processes at random instead of measuring")
+    parser.add_argument("--disturbances", type=int, default=200, metavar="N", help="with --kill: how often")
+    parser.add_argument("--seed", type=int, help="with --kill: the same blows as a run that told this seed")
+    parser.add_argument("--postgres", action="store_true", help="with --kill: on a PostgreSQL server of its own")
     chosen = parser.parse_args()
+    if chosen.kill:
+        _kill(chosen)
+    else:
+        _measure(chosen)
+
+
+def _kill(chosen: argparse.Namespace) -> None:
+    progress = logging.getLogger("forllm.bench")
+    progress.addHandler(logging.StreamHandler(sys.stderr))
+    progress.setLevel(logging.INFO)
+    seed = random.randrange(100_000) if chosen.seed is None else chosen.seed
+    progress.info("seed %d", seed)
+    told = run_kill(disturbances=chosen.disturbances, seed=seed, is_postgres=chosen.postgres, folder=chosen.folder)
+    print(told)
+
+
+def _measure(chosen: argparse.Namespace) -> None:
     scale = QUICK if chosen.quick else FULL
     rows: list[Row] = []
     started = time.monotonic()

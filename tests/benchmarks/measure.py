@@ -40,11 +40,52 @@ class Scale:
     bulk: int
     #: tokens of each of the three replies of the slow server
     slow_tokens: int
+    #: how many answered and how many waiting requests the cost of growth is measured at
+    histories: tuple[int, ...]
+    waiting: tuple[int, ...]
+    #: threads, and personas that answer in each, of the saturation
+    saturation: tuple[int, int]
 
 
-FULL = Scale(200_000, 200_000, (10, 1_000, 10_000), repeats=5, runs=40, llm_requests=500, bulk=20_000, slow_tokens=300)
-QUICK = Scale(200_000, 200_000, (10, 1_000, 10_000), repeats=3, runs=20, llm_requests=200, bulk=10_000, slow_tokens=100)
-TINY = Scale(400, 50, (10, 60), repeats=2, runs=2, llm_requests=5, bulk=20, slow_tokens=10)
+FULL = Scale(
+    200_000,
+    200_000,
+    (10, 1_000, 10_000),
+    repeats=5,
+    runs=40,
+    llm_requests=500,
+    bulk=20_000,
+    slow_tokens=300,
+    histories=(0, 100_000, 1_000_000),
+    waiting=(10, 1_000, 100_000),
+    saturation=(6, 4),
+)
+QUICK = Scale(
+    200_000,
+    200_000,
+    (10, 1_000, 10_000),
+    repeats=3,
+    runs=20,
+    llm_requests=200,
+    bulk=10_000,
+    slow_tokens=100,
+    histories=(0, 100_000),
+    waiting=(10, 1_000),
+    saturation=(3, 3),
+)
+TINY = Scale(
+    400,
+    50,
+    (10, 60),
+    repeats=2,
+    runs=2,
+    llm_requests=5,
+    bulk=20,
+    slow_tokens=10,
+    histories=(0, 60),
+    waiting=(2, 8),
+    saturation=(2, 2),
+)
 
 
 def at_most(what: str, value: float, unit: str, limit: float, note: str = "") -> Row:

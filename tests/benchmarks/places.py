@@ -136,6 +136,17 @@ def write_forum(database: Database, posts: int, topic_sizes: tuple[int, ...]) ->
     return Place(topic_ids, backend_id, model_id, post_id - 1)
 
 
+def write_chains(database: Database, topics: int, posts: int) -> list[int]:
+    """Topics in which each post answers the one before; the last post of each."""
+    dice = random.Random(2)
+    with database.transaction() as connection:
+        subforum_ids = _write_subforums(connection)
+        for number in range(topics):
+            rows = _thread("chain", posts, number + 1, 1 + number * posts, dice)
+            _write_topic(connection, number + 1, subforum_ids[0], f"Chain {number + 1}", rows)
+    return [posts * (number + 1) for number in range(topics)]
+
+
 def write_history(database: Database, place: Place, finished: int) -> None:
     """Requests that were answered long ago."""
     if not finished:

@@ -77,9 +77,10 @@ class OnePlan:
 class Queue:
     """An installation with posts to ask about, drained by one worker in this process."""
 
-    def __init__(self, installation: Installation, *, finished: int, base_url: str = "") -> None:
+    def __init__(self, installation: Installation, *, finished: int, base_url: str = "", posts: int = _POSTS) -> None:
         self.database = installation.database
-        self.place: Place = write_forum(self.database, _POSTS, ())
+        self.posts = posts
+        self.place: Place = write_forum(self.database, posts, ())
         if base_url:
             self._point_to(base_url)
         write_history(self.database, self.place, finished)
@@ -93,9 +94,9 @@ class Queue:
             self._number += 1
             wish = Ask(
                 owner_id=LOCAL_USER_ID,
-                post_id=1 + self._number % _POSTS,
+                post_id=1 + self._number % self.posts,
                 model_id=self.place.model_id,
-                is_another=self._number >= _POSTS,
+                is_another=self._number >= self.posts,
             )
             with self.database.transaction() as connection:
                 ask(connection, wish, clock.now())
@@ -130,7 +131,7 @@ class Queue:
             connection.execute(text("DELETE FROM llm_requests WHERE status = 'queued'"))
 
     def _new(self, number: int) -> NewLlmRequest:
-        post_id = 1 + number % _POSTS
+        post_id = 1 + number % self.posts
         return NewLlmRequest(
             owner_id=LOCAL_USER_ID,
             kind="reply",

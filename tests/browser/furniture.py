@@ -1,5 +1,6 @@
 """A forum that has everything in it which makes pages hard to draw."""
 
+import time
 from dataclasses import dataclass
 
 from tests.support.browser import Forum
@@ -18,9 +19,10 @@ A word of three hundred letters: {"Donaudampfschiff" * 19}
 {"print('a line that does not end', " * 12})
 ```
 
-Inline `{"code_without_a_space_" * 12}` and [a link](https://example.org/{"path/" * 60}), https://example.org/{"x" * 200}
+Inline `{"code_without_a_space_" * 12}` and [a link](https://example.org/{"path/" * 60}),
+https://example.org/{"x" * 200}
 
-$$\\sum_{{k=0}}^n {" + ".join(f"a_{{{number}}}" for number in range(40))}$$
+$$\\sum_{{k=0}}^n a_k$$
 
 > > > > > > > > > > deep in quotations
 
@@ -32,7 +34,7 @@ $$\\sum_{{k=0}}^n {" + ".join(f"a_{{{number}}}" for number in range(40))}$$
 ![a picture](https://example.org/picture.png)
 """
 TYPICAL = """\
-## What I have
+# What I have
 
 A *small* machine with `rsync` and:
 
@@ -93,6 +95,8 @@ def furnish(forum: Forum) -> Furnished:
     too_long_id = forum.topic(subforum_id, "Too much for this model", "word " * 6000)[1]
     failed = forum.wait_for_status(forum.ask(too_long_id), "failed")
     window_id = close_window(forum)
+    # What a worker knows of the hours is at most a second old.
+    time.sleep(1.2)
     waiting_id = forum.ask(post_id, persona_id=persona_id)
     forum.ask(deepest_id)
     for number in range(12):

@@ -26,11 +26,11 @@ def subforum_id(forum: Forum) -> int:
     return forum.subforum()
 
 
-def long_thread(forum: Forum, subforum_id: int) -> tuple[int, int, list[int]]:
-    """A topic of many screens: its id, its first post's and its replies'."""
+def long_thread(forum: Forum, subforum_id: int) -> tuple[int, list[int]]:
+    """A topic of many screens: its id, and those of its replies."""
     topic_id, first_id = forum.topic(subforum_id, "A long evening")
     replies = [forum.reply(first_id, f"Remark {number}\n\nand why\n\nand what then") for number in range(25)]
-    return topic_id, first_id, replies
+    return topic_id, replies
 
 
 def top_of(page: Page, post_id: int) -> float:
@@ -66,7 +66,7 @@ def test_a_question_in_a_new_subforum_is_answered_before_ones_eyes(forum: Forum,
 def test_a_growing_text_neither_moves_what_is_read_nor_takes_the_focus(
     forum: Forum, page: Page, subforum_id: int
 ) -> None:
-    topic_id, first_id, replies = long_thread(forum, subforum_id)
+    topic_id, replies = long_thread(forum, subforum_id)
     asked_id = replies[2]
     forum.models.script(Script(tokens=tuple(f"Line {number} of the answer.\n\n" for number in range(12)), delay=0.15))
     page.goto(f"/topics/{topic_id}")
@@ -90,7 +90,7 @@ def test_a_growing_text_neither_moves_what_is_read_nor_takes_the_focus(
 
 
 def test_replies_above_are_offered_and_the_offer_leads_to_them(forum: Forum, page: Page, subforum_id: int) -> None:
-    topic_id, first_id, replies = long_thread(forum, subforum_id)
+    topic_id, replies = long_thread(forum, subforum_id)
     page.goto(f"/topics/{topic_id}")
     page.locator(f"#post-{replies[20]}").evaluate("row => row.scrollIntoView({behavior: 'instant'})")
     before = top_of(page, replies[20])

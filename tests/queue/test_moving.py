@@ -1,17 +1,20 @@
 """A person's own order, and what is done to many at once."""
 
+import threading
 from datetime import datetime
 
 import pytest
 
 from forllm_server.db import Database
 from forllm_server.errors import Conflict, Invalid, NotFound
-from forllm_server.queue import claiming, control
+from forllm_server.queue import claiming, control, lease_store
 from forllm_server.queue.bulk import Action, change_many, requeue_many
 from forllm_server.queue.claiming import ClaimableBackend
+from forllm_server.queue.lease_store import Lease
 from forllm_server.queue.llm_request_store import get_llm_request, list_plan, list_positions
-from forllm_server.queue.model import Lane, Status
+from forllm_server.queue.model import Cause, Lane, Status
 from forllm_server.queue.moving import move_llm_requests, unpin_llm_request
+from forllm_server.queue.retry import Decision
 from tests.support.world import World, insert_backend, insert_model, make_world, new_request, queue_request
 
 
@@ -107,6 +110,15 @@ def test_without_its_place_it_stands_where_it_would_have_stood(database: Databas
     assert line(database) == [a, b]
 
 
+def test_those_without_a_model_have_a_line_of_their_own(database: Database, world: World, now: datetime) -> None:
+    a, b = ask(database, world, now, 2, backend_id=None, model_id=None)
+    (with_model,) = ask(database, world, now, 1)
+    move(database, [b], a, now)
+    with database.read() as connection:
+        assert get_llm_request(connection, with_model).pinned is None
+        assert get_llm_request(connection, b).pinned == 1.0
+
+
 def test_moves_between_lines_and_of_what_is_over_are_refused(database: Database, world: World, now: datetime) -> None:
     a, b = ask(database, world, now, 2)
     (live,) = ask(database, world, now, 1, lane=Lane.LIVE)
@@ -153,6 +165,35 @@ def test_one_that_collides_with_its_twin_does_not_stop_the_others(
         changes = change_many(connection, Action.RETRY, [first.id, other], now)
     assert set(changes.refused) == {first.id}
     assert [request.id for request in changes.changed] == [other]
+
+
+@pytest.mark.slow
+def test_many_are_cancelled_while_workers_settle_them(database: Database, world: World, now: datetime) -> None:
+    """Neither waits for the other for ever: both lock requests before the queue's version."""
+    ids = ask(database, world, now, 40)
+    backends = [ClaimableBackend(world.backend_id, 99, True)]
+    leases = []
+    with database.transaction() as connection:
+        for _ in ids:
+            claimed = claiming.claim(connection, backends=backends, last_served={}, worker="w", now=now)
+            assert claimed is not None
+            request = claimed.request
+            leases.append(Lease(request.id, request.lease_token or "", request.run, request.topic_id))
+    done = Decision(Status.QUEUED, 0, None, Cause.WORKER_STOPPED, "Stopped.")
+
+    def settle() -> None:
+        for lease in reversed(leases):
+            with database.transaction() as connection:
+                assert lease_store.update_unfinished(connection, lease, done, now=now)
+
+    worker = threading.Thread(target=settle)
+    worker.start()
+    for _ in range(5):
+        with database.transaction() as connection:
+            change_many(connection, Action.CANCEL, ids, now)
+    worker.join()
+    with database.read() as connection:
+        assert lease_store.list_running(connection) == []
 
 
 def test_failed_ones_are_answered_by_another_model(database: Database, world: World, now: datetime) -> None:

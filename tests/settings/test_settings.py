@@ -10,7 +10,12 @@ from forllm_server.db import Database
 from forllm_server.errors import Invalid
 from forllm_server.settings.fields import FIELDS, FIELDS_BY_NAME, Kind
 from forllm_server.settings.reference import settings_page
-from forllm_server.settings.settings_store import list_settings, update_setting
+from forllm_server.settings.settings_store import (
+    find_stamped,
+    list_settings,
+    update_if_unchanged,
+    update_setting,
+)
 from forllm_server.settings.values import (
     SETTING_NAMES,
     change_settings,
@@ -89,6 +94,22 @@ def test_a_setting_goes_back_to_its_default(database: Database, now: datetime) -
         ("default_persona_id", None),
         ("default_persona_id", "1"),
         ("colour_of_the_bikeshed", "blue"),
+        ("yields_cpu_percent", 4),
+        ("yields_gpu_percent", 101),
+        ("busy_seconds", 21),
+        ("quiet_minutes", 0),
+        ("estimated_watts", -1),
+        ("price_per_kilowatt_hour", float("inf")),
+        ("currency", "doubloons"),
+        ("currency", "a\nb"),
+        ("currency", None),
+        ("currency", 5),
+        ("command_before_window", "wake 'the desk"),
+        ("command_after_window", '""'),
+        ("meter_command", "a\x00b"),
+        ("meter_command", "x" * 4001),
+        ("yields_to_programs", "blender, *"),
+        ("yields_to_programs", "/usr/bin/blender"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name_and_nothing_is_stored(
@@ -108,12 +129,13 @@ def test_what_does_not_fit_is_refused_by_name_and_nothing_is_stored(
         ("temperature", "Temperature must be a number from 0 to 2, or empty."),
         ("silence_seconds", "Patience with a silent server must be a whole number from 5 to 86,400 seconds."),
         ("theme", "Colours must be one of auto, light, dark."),
+        ("currency", "Currency must be one line of up to 8 characters."),
         ("timezone", "Time zone must be an IANA time zone such as Europe/Berlin, or empty."),
     ],
 )
 def test_a_refusal_says_what_would_fit(name: str, message: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        check_value(FIELDS_BY_NAME[name], "?")
+        check_value(FIELDS_BY_NAME[name], "?" * 9)
     assert refusal.value.message == message
 
 
@@ -171,8 +193,33 @@ def test_a_machine_that_contradicts_itself_is_taken_to_be_in_utc(monkeypatch: py
 def test_fields_with_choices_or_ranges_have_them() -> None:
     for field in FIELDS:
         assert bool(field.choices) is (field.kind is Kind.CHOICE)
+        assert bool(field.longest) is (field.kind is Kind.TEXT)
         assert (field.minimum is not None and field.maximum is not None) is (field.kind in (Kind.INTEGER, Kind.NUMBER))
 
 
 def test_the_page_about_settings_is_up_to_date() -> None:
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page()
+
+
+def test_texts_are_stored_without_the_space_around_them(sqlite_database: Database, now: datetime) -> None:
+    with sqlite_database.transaction() as connection:
+        changes = {"command_before_window": "  wakeonlan 00:11 ", "yields_to_programs": " steam_app_*,, Blender.exe, "}
+        settings = change_settings(connection, changes, now)
+    assert settings.command_before_window == "wakeonlan 00:11"
+    assert settings.programs == ("steam_app_*", "Blender.exe")
+    assert value_from_form("yields_to_programs", None) == ""
+    assert value_from_form("currency", " CHF ") == "CHF"
+
+
+def test_of_two_who_found_the_same_one_may_write(database: Database, now: datetime) -> None:
+    later = now.replace(minute=1)
+    for value, written_at, may_write in ((1, None, True), (2, None, False), (3, now, True), (4, now, False)):
+        with database.transaction() as connection:
+            stored = update_if_unchanged(
+                connection, "machine.note", {"number": value}, written_at=written_at, now=later if written_at else now
+            )
+        assert stored is may_write
+    with database.read() as connection:
+        assert find_stamped(connection, "machine.note") == ({"number": 3}, later)
+        assert find_stamped(connection, "machine.other") is None
+        assert read_settings(connection).unusable == ()
