@@ -62,8 +62,10 @@ def render_formula(tex: str, *, is_block: bool) -> str:
     except _TEX_FAULTS:
         return f'<code class="math-source">{escape(tex)}</code>'
     display = "block" if is_block else "inline"
+    # A formula wider than the text scrolls in its own line, also by the keyboard.
+    focus = ' tabindex="0"' if is_block else ""
     return (
-        f'<span class="math {kind}"><math display="{display}"><semantics>{drawn}'
+        f'<span class="math {kind}"{focus}><math display="{display}"><semantics>{drawn}'
         f'<annotation encoding="application/x-tex">{escape(tex)}</annotation></semantics></math></span>'
     )
 

@@ -47,7 +47,7 @@ _FIXED = {
     "img": {"loading": {"lazy"}},
     "pre": {"tabindex": {"0"}},
     "div": {"tabindex": {"0"}},
-    "span": {"role": {"img"}, "aria-label": {"done", "not done"}},
+    "span": {"role": {"img"}, "aria-label": {"done", "not done"}, "tabindex": {"0"}},
 }
 
 _ID = re.compile(r"fn(?:ref)?-[a-z][a-z0-9-]{0,63}-\d+(?::\d+)?")

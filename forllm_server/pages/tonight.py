@@ -33,7 +33,7 @@ def tonight(forecast: Forecast, gate: Gate, paused: Pause | None) -> Tonight:
     title = f"{counted(number, 'reply', 'replies')}{_done(forecast)}"
     if paused is not None:
         words = pause_words(paused, forecast.at, forecast.zone)
-        title = f"{words.partition(':')[0]}: {title}"
+        title = f"{words.partition(': ')[0]}: {title}"
         facts = (*filter(None, (paused.reason,)), *facts)
     elif _is_tonight(forecast, gate):
         title = f"Tonight: {title}"

@@ -6,7 +6,7 @@ from forllm_server.catalog.backend_store import list_backends
 from forllm_server.clock import now
 from forllm_server.pages.plan import PlanRow
 from forllm_server.pages.plan_reading import FEW, list_rows
-from forllm_server.queue.llm_request_store import list_llm_requests
+from forllm_server.queue.llm_request_store import count_by_status, list_llm_requests
 from forllm_server.queue.model import Status
 from forllm_server.queue.worker_store import list_workers
 from forllm_server.web.current import current
@@ -22,6 +22,7 @@ def show_list() -> Response:
     with current().database.read() as connection:
         found = list_workers(connection)
         running = list_rows(connection, list_llm_requests(connection, statuses=[Status.RUNNING], limit=FEW), at)
+        counts = count_by_status(connection)
         names = {backend.id: backend.name for backend in list_backends(connection)}
     doing: dict[str, list[PlanRow]] = {}
     for row in running:
@@ -33,5 +34,6 @@ def show_list() -> Response:
         gone=[each for each in found if not each.is_alive(at)],
         doing=doing,
         backend_names=names,
+        counts=counts,
         threads=sum(each.threads for each in alive),
     )

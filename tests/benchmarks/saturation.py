@@ -34,7 +34,7 @@ from tests.support.world import insert_model
 _MODEL = "smollm2"
 _CONTEXT_TOKENS = 4096
 #: Posts of each thread; the question is the last one, so that every prompt holds them all.
-_THREAD_POSTS = 14
+_THREAD_POSTS = 6
 #: Short and long answers, by persona in turn.
 _ANSWER_TOKENS = (16, 96)
 _STANCES = ("Doubt everything.", "Answer in one sentence.", "Think of the costs.", "Explain it to a child.")
