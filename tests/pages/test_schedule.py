@@ -1,8 +1,12 @@
 """The schedule page."""
 
+from datetime import datetime
+
 import pytest
 
+from forllm_server.db import Database
 from tests.pages.conftest import Browser
+from tests.support.world import make_world
 
 NIGHT = {"start_minute": "22:30", "end_minute": "06:00", "days": ["fri"]}
 
@@ -66,3 +70,25 @@ def test_tonight_can_be_opened_longer(browser: Browser) -> None:
     assert "Open until 09:00" in browser.words()
     browser.send("/schedule/tonight", {"until": "late"})
     assert browser.problem("until")
+
+
+def test_what_differs_can_be_for_one_backend(browser: Browser, sqlite_database: Database, now: datetime) -> None:
+    world = make_world(sqlite_database, now)
+    browser.open("/schedule")
+    browser.send(
+        "/schedule/exceptions",
+        {"date": "2026-12-24", "kind": "open", "exception_backend_id": str(world.backend_id), "note": "Cheap"},
+    )
+    assert "Desk: Cheap" in browser.words()
+    browser.send("/schedule/tonight", {"until": "09:00", "tonight_backend_id": str(world.backend_id)})
+    assert "Desk: tonight also" in browser.words()
+
+
+def test_the_hours_can_be_painted_over_the_plain_fields(browser: Browser) -> None:
+    add(browser, days=["fri", "sat"])
+    grid = browser.page.find("forllm-hours")
+    assert grid.has_attr("hidden")
+    assert len(grid.select("[data-day]")) == 7
+    assert [(bar["x"], bar["width"]) for bar in grid.select(".hours__other")] == [("510.0", "150.0")] * 2
+    own = browser.open("/schedule/windows/1").find("forllm-hours")
+    assert not own.select(".hours__other")
