@@ -77,7 +77,7 @@ def have_answered(database: Database, world: World, now: datetime) -> None:
 
 def have_window(database: Database, now: datetime, start: int = 22 * 60 + 30, end: int = 6 * 60) -> None:
     with database.transaction() as connection:
-        change_settings(connection, {"timezone": "UTC"})
+        change_settings(connection, {"timezone": "UTC"}, now)
         add_window(connection, new_window(days=DAYS, start_minute=start, end_minute=end), owner_id=1, now=now)
 
 
