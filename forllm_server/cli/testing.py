@@ -1,13 +1,20 @@
 """``forllm test``: the tests, and with ``--all`` every check there is."""
 
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
 from forllm_server.config import CHECKOUT
 from forllm_server.errors import ConfigurationError
+
+#: Where Linux keeps files in memory.
+MEMORY_FOLDER = Path("/dev/shm")
+ROOM_FOR_TESTS_BYTES = 2 * 1024**3
 
 #: Every check besides the tests: name and arguments for Python.
 CHECKS = (
@@ -32,7 +39,7 @@ def command(is_all: bool, arguments: Sequence[str]) -> int:
     failed = [name for name, check in CHECKS if is_all and not _passes(name, check)]
     # Without -m the slow ones are left out (pyproject.toml).
     selection = ["-m", ""] if is_all else []
-    code = _run("-m", "pytest", *selection, *arguments)
+    code = _run("-m", "pytest", *selection, *arguments, environ=_in_memory())
     if failed:
         click.echo(f"Failed besides the tests: {', '.join(failed)}", err=True)
     return code or int(bool(failed))
@@ -43,5 +50,14 @@ def _passes(name: str, check: Sequence[str]) -> bool:
     return _run(*check) == 0
 
 
-def _run(*arguments: str) -> int:
-    return subprocess.run([sys.executable, *arguments], cwd=CHECKOUT, check=False).returncode
+def _run(*arguments: str, environ: Mapping[str, str] | None = None) -> int:
+    own = {**os.environ, **(environ or {})}
+    return subprocess.run([sys.executable, *arguments], cwd=CHECKOUT, check=False, env=own).returncode
+
+
+def _in_memory() -> dict[str, str]:
+    """Thousands of tests write a database each, and every commit waits for the disk: in memory that takes no time."""
+    is_roomy = MEMORY_FOLDER.is_dir() and shutil.disk_usage(MEMORY_FOLDER).free > ROOM_FOR_TESTS_BYTES
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or not is_roomy or not os.access(MEMORY_FOLDER, os.W_OK):
+        return {}
+    return {"PYTEST_DEBUG_TEMPROOT": str(MEMORY_FOLDER)}

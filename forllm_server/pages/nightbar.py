@@ -13,6 +13,8 @@ from forllm_server.schedule.words import moment_words
 
 #: Without a closing in sight the bar ends with the work, but is never shorter than this.
 _SHORTEST = timedelta(minutes=10)
+#: A longer time in which nothing runs is left empty.
+_PAUSE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -129,15 +131,28 @@ def _strip(
     pieces: Sequence[_Piece], window: tuple[datetime, datetime], forecast: Forecast, names: Names, backend: str
 ) -> Strip:
     stretches = []
-    for model_id, found in groupby(pieces, key=lambda piece: piece.model_id):
-        members = list(found)
+    for members in _together(pieces):
         begins, ends = min(each.begins for each in members), max(each.ends for each in members)
         x, width = _place(begins, ends, window)
         words = [moment_words(at, forecast.at, forecast.zone) for at in (begins, ends)]
+        model_id = members[0].model_id
         model = names.models.get(model_id, "a model")
         stretches.append(Stretch(model, names.hues.get(model_id, ""), x, width, len(members), words[0], words[1]))
     doubt = _place(max(each.ends for each in pieces), max(each.may_end for each in pieces), window)
     return Strip(backend, tuple(stretches), doubt)
+
+
+def _together(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
+    """The pieces of one model that follow one another without a pause."""
+    groups: list[list[_Piece]] = []
+    ends: datetime | None = None
+    for piece in pieces:
+        if ends is None or piece.model_id != groups[-1][0].model_id or piece.begins > ends + _PAUSE:
+            groups.append([])
+            ends = piece.ends
+        groups[-1].append(piece)
+        ends = max(ends, piece.ends)
+    return groups
 
 
 def _place(begins: datetime, ends: datetime, window: tuple[datetime, datetime]) -> tuple[float, float]:

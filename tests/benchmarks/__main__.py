@@ -57,8 +57,12 @@ def _kill(chosen: argparse.Namespace) -> None:
     progress.setLevel(logging.INFO)
     seed = random.randrange(100_000) if chosen.seed is None else chosen.seed
     progress.info("seed %d", seed)
-    told = run_kill(disturbances=chosen.disturbances, seed=seed, is_postgres=chosen.postgres, folder=chosen.folder)
+    told, is_clean = run_kill(
+        disturbances=chosen.disturbances, seed=seed, is_postgres=chosen.postgres, folder=chosen.folder
+    )
     print(told)
+    if not is_clean:
+        sys.exit(1)
 
 
 def _measure(chosen: argparse.Namespace) -> None:

@@ -40,14 +40,13 @@ class Report:
         return self.findings.is_clean and not self.complaints
 
 
-def run_kill(*, disturbances: int, seed: int, is_postgres: bool, folder: Path | None = None) -> str:
-    """Strike, judge, and tell: Markdown. Raises AssertionError when a promise was broken."""
+def run_kill(*, disturbances: int, seed: int, is_postgres: bool, folder: Path | None = None) -> tuple[str, bool]:
+    """Strike and judge: what came of it as Markdown, and whether every promise was kept."""
     with tempfile.TemporaryDirectory(prefix="forllm-kill-", dir=folder) as name, _stage(Path(name), is_postgres) as on:
         report = _strike(*on, disturbances=disturbances, seed=seed)
     kind = "PostgreSQL" if is_postgres else "SQLite"
     told = f"{now():%Y-%m-%d}, {kind}, seed {seed}, {report.seconds:.0f} s; {machine()}.\n\n{as_kill_table(report)}"
-    assert report.is_clean, "\n".join([told, *report.findings.told, *report.complaints])
-    return told
+    return "\n".join([told, *report.findings.told]), report.is_clean
 
 
 def _strike(stage: Stage, database: Database, *, disturbances: int, seed: int) -> Report:

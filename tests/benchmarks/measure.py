@@ -84,7 +84,7 @@ TINY = Scale(
     slow_tokens=10,
     histories=(0, 60),
     waiting=(2, 8),
-    saturation=(2, 2),
+    saturation=(1, 2),
 )
 
 

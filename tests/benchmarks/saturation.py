@@ -135,7 +135,8 @@ def _through_bare_client(address: EngineAddress, wishes: Sequence[_Wish]) -> Pas
     usages: list[Mapping[str, Any]] = []
     started = time.perf_counter()
     with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {address.api_key}"
+        # The server ends idle connections whenever it likes, so each request has its own, as FORLLM's have.
+        session.headers.update({"Authorization": f"Bearer {address.api_key}", "Connection": "close"})
         usages.extend(_ask_barely(session, address.url, wish) for wish in wishes)
     seconds = time.perf_counter() - started
     cached = sum((usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0) for usage in usages)

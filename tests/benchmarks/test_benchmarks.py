@@ -1,17 +1,21 @@
 """Each benchmark runs, at a size that takes a moment, and tells something sane. How fast is for `bench` to say."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.storm import Findings
 from tests.benchmarks.__main__ import PARTS
+from tests.benchmarks.kill import Report, as_kill_table
 from tests.benchmarks.measure import TINY, Row, Scale, as_table, at_least, at_most, fsync_seconds, medians
 from tests.benchmarks.places import find_place, forum_folder, installed
 
-#: These start a process of FORLLM.
-_SLOW = {"pages", "memory"}
+#: These start a process of FORLLM, or a real engine.
+_SLOW = {"pages", "memory", "saturation"}
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +60,17 @@ def test_rows_say_whether_a_target_is_held() -> None:
     assert lines[2] == "| page | 9 ms | ≤ 10 ms | held |  |"
     assert lines[3] == "| drain | 900 /s | ≥ 1,000 /s | **missed** |  |"
     assert lines[4] == "| disk | 0.25 ms |  |  |  |"
+
+
+def test_the_storm_tells_what_it_did_and_what_came_of_it() -> None:
+    findings = Findings(asked=3, answered=2, failed=Counter({"worker_lost": 1}))
+    report = Report(findings, Counter({"power cut": 2}), refusals=1, complaints=[], seconds=9.0)
+    assert report.is_clean
+    lines = as_kill_table(report).splitlines()
+    assert lines[2] == "| disturbances | 2 | 2 × power cut |"
+    assert lines[5] == "| ended in one visible error | 1 | 1 worker_lost |"
+    assert not replace(report, findings=Findings(doubled=1)).is_clean
+    assert not replace(report, findings=Findings(), complaints=["the file is damaged"]).is_clean
 
 
 def test_tasks_are_measured_in_turns() -> None:

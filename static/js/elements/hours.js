@@ -5,8 +5,9 @@ const WORDS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const DAY_MINUTES = 1440;
 const SHOWN_MINUTES = 2160;
 const STEP_MINUTES = 30;
-const MINUTES_PER_UNIT = 3;
-const [LEFT, TOP, ROW] = [60, 18, 25];
+// Where the picture has its hours: across in percent, down in pixels.
+const [LEFT, WIDTH] = [9, 90];
+const [TOP, ROW] = [18, 25];
 
 class ForllmHours extends HTMLElement {
   connectedCallback() {
@@ -37,9 +38,8 @@ class ForllmHours extends HTMLElement {
   // Where a pointer is: the row of the day, and minutes after its midnight.
   at(event) {
     const box = this.grid.getBoundingClientRect();
-    const scale = this.grid.viewBox.baseVal.width / box.width;
-    const day = Math.floor(((event.clientY - box.top) * scale - TOP) / ROW);
-    const minute = ((event.clientX - box.left) * scale - LEFT) * MINUTES_PER_UNIT;
+    const day = Math.floor((event.clientY - box.top - TOP) / ROW);
+    const minute = (((event.clientX - box.left) / box.width) * 100 - LEFT) * (SHOWN_MINUTES / WIDTH);
     return { day: clamp(day, 0, 6), minute: clamp(minute, 0, SHOWN_MINUTES) };
   }
 
@@ -97,8 +97,8 @@ class ForllmHours extends HTMLElement {
     this.boxes.forEach((box, day) => {
       const painted = this.grid.querySelector(`[data-day=${DAYS[day]}]`);
       const isLit = Boolean(found && box.checked);
-      painted.setAttribute("x", LEFT + (isLit ? found.start / MINUTES_PER_UNIT : 0));
-      painted.setAttribute("width", isLit ? (Math.min(found.end, SHOWN_MINUTES) - found.start) / MINUTES_PER_UNIT : 0);
+      painted.setAttribute("x", `${LEFT + (isLit ? percent(found.start) : 0)}%`);
+      painted.setAttribute("width", isLit ? `${percent(Math.min(found.end, SHOWN_MINUTES) - found.start)}%` : 0);
     });
     const days = WORDS.filter((_, day) => this.boxes[day].checked).join(", ");
     const { start_minute: start, end_minute: end } = this.form.elements;
@@ -108,6 +108,7 @@ class ForllmHours extends HTMLElement {
 
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 const within = (value, least, most) => value >= least && value <= most;
+const percent = (length) => (length * WIDTH) / SHOWN_MINUTES;
 const down = (minute) => Math.floor(minute / STEP_MINUTES) * STEP_MINUTES;
 const up = (minute) => Math.ceil(minute / STEP_MINUTES) * STEP_MINUTES;
 const clock = (minute) => `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;

@@ -67,6 +67,8 @@ class ForllmQueue extends HTMLElement {
       const old = this.querySelector(`[data-live="${part.dataset.live}"]`);
       if (old) this.bring(old, part);
     }
+    // The counts beside and the night's state in the corner are of the same moment.
+    for (const name of [".rail__nav", "[data-night]"]) replace(document.querySelector(name), fresh.querySelector(name));
     place?.();
   }
 
@@ -76,7 +78,7 @@ class ForllmQueue extends HTMLElement {
     const freshRows = part.querySelector("[data-rows]");
     if (part.dataset.live === "running") merge(old, part);
     else if (rows && freshRows) steady(rows, () => merge(rows, freshRows));
-    else if (!isBusy(old) && plain(old) !== plain(part)) old.replaceWith(part);
+    else replace(old, part);
   }
 
   async submit(event) {
@@ -129,6 +131,10 @@ function placeOf(focused) {
     const now = document.getElementById(id);
     (now?.querySelector(`[data-move="${move}"]:enabled`) ?? now?.querySelector("input, a, button"))?.focus({ preventScroll: true });
   };
+}
+
+function replace(old, part) {
+  if (old && part && !isBusy(old) && plain(old) !== plain(part)) old.replaceWith(part);
 }
 
 function isBusy(part) {
