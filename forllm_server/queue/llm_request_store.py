@@ -139,6 +139,14 @@ def list_llm_requests(
     limit: int,
 ) -> list[LlmRequest]:
     """Newest first, by keyset: those with an id below ``before_id``."""
+    if len(statuses) > 1 and topic_id is None and post_id is None:
+        # With several at once SQLite reads all of history by id; each by itself is found by its index.
+        found = [
+            request
+            for status in dict.fromkeys(statuses)
+            for request in list_llm_requests(connection, statuses=[status], before_id=before_id, limit=limit)
+        ]
+        return sorted(found, key=lambda request: request.id, reverse=True)[:limit]
     query = select(*COLUMNS).order_by(_c.id.desc()).limit(limit)
     if statuses:
         query = query.where(_c.status.in_([status.value for status in statuses]))

@@ -85,7 +85,8 @@ def _before(connection: Connection, ids: Sequence[int], target: LlmRequest, now:
     if target.id not in shown:
         raise Conflict("The line is too long to be put in order by hand so far back.", field="before_id")
     cut = shown.index(target.id)
-    behind = [each.id for each in line[cut:] if each.pinned is not None]
+    # The target gets a place too: else it would fall behind those it was served before, by the cache's order.
+    behind = [target.id, *(each.id for each in line[cut + 1 :] if each.pinned is not None)]
     return {each: float(place) for place, each in enumerate([*shown[:cut], *ids, *behind], start=1)}
 
 

@@ -89,6 +89,6 @@ def test_the_hours_can_be_painted_over_the_plain_fields(browser: Browser) -> Non
     grid = browser.page.find("forllm-hours")
     assert grid.has_attr("hidden")
     assert len(grid.select("[data-day]")) == 7
-    assert [(bar["x"], bar["width"]) for bar in grid.select(".hours__other")] == [("65.25%", "18.75%")] * 2
+    assert [(bar["x"], bar["width"]) for bar in grid.select(".hours__other")] == [("64.0%", "18.333%")] * 2
     own = browser.open("/schedule/windows/1").find("forllm-hours")
     assert not own.select(".hours__other")

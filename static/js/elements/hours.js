@@ -6,7 +6,7 @@ const DAY_MINUTES = 1440;
 const SHOWN_MINUTES = 2160;
 const STEP_MINUTES = 30;
 // Where the picture has its hours: across in percent, down in pixels.
-const [LEFT, WIDTH] = [9, 90];
+const [LEFT, WIDTH] = [9, 88];
 const [TOP, ROW] = [18, 25];
 
 class ForllmHours extends HTMLElement {
