@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -22,20 +23,26 @@ def mark(name: str, is_persona: bool = True, size: str = "") -> Markup:
     classes = " ".join(
         part for part in ("mark", f"mark--{size}" if size else "", hue_class(name) if is_persona else "") if part
     )
-    return Markup(
-        '<svg class="{}" viewBox="-1 -1 7 7" aria-hidden="true" focusable="false"><path d="{}"/></svg>'
-    ).format(classes, _pattern(name))
+    return Markup('<svg class="{}" viewBox="-1 -1 7 7" aria-hidden="true"><path d="{}"/></svg>').format(
+        classes, _pattern(name)
+    )
 
 
 def _pattern(name: str) -> str:
+    """The lit fields as a path, each run of neighbours in a row as one rectangle: a page has a mark a post."""
     bits = int.from_bytes(_digest(name)[1:4], "big")
     strokes = []
     for row in range(_SIDE):
-        for column in range(_HALF):
-            # The middle column is always lit in one row, so that no pattern is empty.
-            if bits >> (row * _HALF + column) & 1 or (row, column) == (2, _HALF - 1):
-                strokes += [f"M{place} {row}h1v1h-1z" for place in {column, _SIDE - 1 - column}]
-    return "".join(sorted(strokes))
+        half = [bool(bits >> (row * _HALF + column) & 1) for column in range(_HALF)]
+        # The middle column is always lit in one row, so that no pattern is empty.
+        half[-1] = half[-1] or row == 2
+        place = 0
+        for is_lit, run in groupby(half + half[-2::-1]):
+            length = len(list(run))
+            if is_lit:
+                strokes.append(f"M{place} {row}h{length}v1h-{length}z")
+            place += length
+    return "".join(strokes)
 
 
 def _digest(name: str) -> bytes:
