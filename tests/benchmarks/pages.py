@@ -20,7 +20,7 @@ from tests.benchmarks.measure import Row, Scale, at_most, medians
 from tests.benchmarks.places import SHAPES, Place, find_place, forum_copy, forum_folder
 from tests.support.processes import ForllmProcess
 
-_LISTS = {"home": "/", "topics of a subforum": "/subforums/1", "queue": "/queue", "queue, answered": "/queue?show=done"}
+_LISTS = {"home": "/", "topics of a subforum": "/subforums/1", "queue": "/queue", "queue, answered": "/queue/history?status=succeeded"}
 
 
 class Site:
@@ -152,7 +152,7 @@ def _measure_lists(sites: Mapping[str, Site], browser: Browser, scale: Scale) ->
         "home": "/",
         "a subforum's topics": "/subforums/1",
         "queue": "/queue",
-        "queue, answered": "/queue?show=done",
+        "queue, answered": "/queue/history?status=succeeded",
     }
     rows = []
     for what, path in pages.items():
