@@ -129,6 +129,9 @@ def _colour(code: str, lexer: Lexer, *, deadline: float) -> str | None:
     return coloured if code.endswith("\n") else coloured.removesuffix("\n")
 
 
+_AGAIN_AFTER_SECONDS = 0.1
+
+
 @contextmanager
 def _interrupted_after(seconds: float) -> Iterator[None]:
     """Raise _TooSlow inside the block once it has used so much processor time, even within one regular expression.
@@ -143,7 +146,8 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
         raise _TooSlow
 
     before = signal.signal(signal.SIGVTALRM, interrupt)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    # Again and again: where it hits Python collecting its garbage, an exception is told and then forgotten.
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _AGAIN_AFTER_SECONDS)
     try:
         yield
     finally:
