@@ -20,7 +20,12 @@ from tests.benchmarks.measure import Row, Scale, at_most, medians
 from tests.benchmarks.places import SHAPES, Place, find_place, forum_copy, forum_folder
 from tests.support.processes import ForllmProcess
 
-_LISTS = {"home": "/", "topics of a subforum": "/subforums/1", "queue": "/queue", "queue, answered": "/queue/history?status=succeeded"}
+_LISTS = {
+    "home": "/",
+    "topics of a subforum": "/subforums/1",
+    "queue": "/queue",
+    "queue, answered": "/queue/history?status=succeeded",
+}
 
 
 class Site:
