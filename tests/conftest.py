@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from forllm_server.config import CHECKOUT
 from forllm_server.db import Database, metadata
+from forllm_server.db.upgrade import upgrade
 
-ROOMS_WITH_TABLES = ("accounts", "settings", "forum", "personas", "catalog", "queue", "schedule", "exchange")
-for room in ROOMS_WITH_TABLES:
-    importlib.import_module(f"forllm_server.{room}.tables")
+for tables in sorted(CHECKOUT.glob("forllm_server/*/tables.py")):
+    importlib.import_module(f"forllm_server.{tables.parent.name}.tables")
 
 #: The moment most tests happen at: a Friday evening in winter.
 EVENING = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
@@ -57,9 +58,9 @@ def postgres_database(server_url: str, *, template: str | None = None, name: str
     return Database(url)
 
 
-def fill(database: Database) -> None:
-    """Create all tables and the rows every forum starts with."""
-    metadata.create_all(database.engine)
+def fill(database: Database, backups_dir: Path) -> None:
+    """Create all tables, as a user's are, and the rows every forum starts with."""
+    upgrade(database, backups_dir=backups_dir, now=EVENING)
     seed: list[tuple[str, dict[str, Any]]] = [
         ("users", {"id": 1, "name": "You", "name_key": "you", "created_at": EVENING}),
         (
@@ -120,17 +121,17 @@ def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A filled SQLite database, to be copied: making the tables anew for each test would take longer than the test."""
     file = tmp_path_factory.mktemp("filled") / "forllm_data.db"
     database = Database.at(file)
-    fill(database)
+    fill(database, tmp_path_factory.mktemp("backups"))
     database.close()
     return file
 
 
 @pytest.fixture(scope="session")
-def filled_postgres(postgres_server: str) -> str:
+def filled_postgres(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a filled PostgreSQL database, to be copied."""
     name = "forllm_filled"
     database = postgres_database(postgres_server, name=name)
-    fill(database)
+    fill(database, tmp_path_factory.mktemp("backups"))
     database.close()
     return name
 

@@ -7,24 +7,42 @@ from sqlalchemy import Connection
 
 from forllm_server.api.schemas_llm import LlmRequestOut, LlmRequestWholeOut
 from forllm_server.clock import now
-from forllm_server.jobs.reply import Ask, ask
+from forllm_server.forum.model import Post
+from forllm_server.jobs.asking import Ask, ask, ask_many
+from forllm_server.jobs.mentioning import ask_all, find_mentioned
 from forllm_server.jobs.standing import list_standings
 from forllm_server.queue import chunk_store, estimate_store, llm_request_store, prompt_store
 from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current_user_id
 
 
-def ask_all(connection: Connection, post_id: int, wishes: Sequence[dict[str, Any]]) -> Any:
-    """Ask everyone named in ``wishes`` about a post; the LLM requests, ready for JSON."""
-    asked = [ask_one(connection, post_id, wish) for wish in wishes]
+def ask_about(connection: Connection, post: Post, wishes: Sequence[dict[str, Any]]) -> Any:
+    """Ask everyone named in ``wishes`` or called in the text about a post; the LLM requests, ready for JSON."""
+    asked = [each.request for each in ask_many(connection, [_wish(post.id, each) for each in wishes], now())]
+    asked += ask_mentioned(connection, post, already=[each.persona_id for each in asked])
     positions = llm_request_store.list_positions(connection) if asked else {}
     items = [{"llm_request": item, "position": positions.get(item.id)} for item in asked]
     return LlmRequestOut(many=True).dump(items)
 
 
+def ask_mentioned(
+    connection: Connection, post: Post, *, earlier_text: str = "", already: Sequence[int | None] = ()
+) -> list[LlmRequest]:
+    """Ask those who are called in a post's text and were not in its earlier one. Names of nobody stay text."""
+    mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
+    asked = ask_all(
+        connection, mentioned.persona_ids, owner_id=current_user_id(), post_id=post.id, now=now(), already=already
+    )
+    return [each.request for each in asked]
+
+
 def ask_one(connection: Connection, post_id: int, wish: dict[str, Any]) -> LlmRequest:
     """Queue one question; the one that is there when it was asked already (a double click)."""
-    question = Ask(
+    return ask(connection, _wish(post_id, wish), now()).request
+
+
+def _wish(post_id: int, wish: dict[str, Any]) -> Ask:
+    return Ask(
         owner_id=current_user_id(),
         post_id=post_id,
         persona_id=wish.get("persona_id"),
@@ -33,7 +51,6 @@ def ask_one(connection: Connection, post_id: int, wish: dict[str, Any]) -> LlmRe
         priority=wish.get("priority", 0),
         is_another=wish.get("another", False),
     )
-    return ask(connection, question, now()).request
 
 
 def describe(connection: Connection, llm_request: LlmRequest) -> Any:

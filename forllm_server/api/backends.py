@@ -7,11 +7,12 @@ from sqlalchemy import Connection
 
 from forllm_server.api.contract import Noun, database, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
-from forllm_server.api.schemas_setup import BackendChangeIn, BackendIn, BackendOut, SuggestionOut
+from forllm_server.api.schemas_setup import BackendChangeIn, BackendIn, BackendOut, BackendRemovalQuery, SuggestionOut
 from forllm_server.catalog import backend_store, discovery, editing
 from forllm_server.catalog.editing import BackendChange
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.catalog.probing import probe_backend
+from forllm_server.catalog.removing import delete_backend
 from forllm_server.clock import now
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current, current_user_id
@@ -75,11 +76,23 @@ def change(values: dict[str, Any], backend_id: int) -> BackendRecord:
 
 
 @blueprint.route("/backends/<int:backend_id>", methods=["DELETE"])
+@blueprint.arguments(BackendRemovalQuery, location="query")
 @blueprint.response(204)
-def delete(backend_id: int) -> str:
-    """Delete a backend. Replies that it gave keep its models' names."""
+def delete(query: dict[str, Any], backend_id: int) -> str:
+    """Delete a backend. Replies that it gave keep its models' names.
+
+    While LLM requests wait for it, the answer is 409 `backend_in_use` with their number, unless it is said what shall
+    become of them: `move_to_model_id` has another model answer them, `cancel=true` cancels them.
+    """
     with current().database.transaction() as connection:
-        editing.delete_backend(connection, backend_id, now())
+        delete_backend(
+            connection,
+            backend_id,
+            now(),
+            move_to_model_id=query.get("move_to_model_id"),
+            cancels_waiting=query.get("cancel") == "true",
+        )
+    current().wake_worker()
     return ""
 
 

@@ -6,17 +6,22 @@ from flask import Blueprint, Flask
 
 from forllm_server import __version__
 from forllm_server.api import (
+    activity,
     assignments,
     backends,
     documentation,
+    drafts,
     llm_requests,
     models,
+    mornings,
+    notifications,
     personas,
     posts,
     prompt_estimates,
     queue,
     recurring_topics,
     schedule,
+    search,
     settings,
     subforums,
     topics,
@@ -26,8 +31,9 @@ from forllm_server.api import (
 from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
-    *(subforums, assignments, topics, posts, trash, personas),
+    *(subforums, assignments, topics, posts, drafts, trash, search, personas),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, backends, models, settings),
+    *(mornings, notifications, activity),
 )
 
 

@@ -8,6 +8,7 @@ from flask import Response, jsonify
 
 from forllm_server.api.asking import describe
 from forllm_server.api.contract import Noun, listing, page_of
+from forllm_server.api.schemas_forum import PostOut
 from forllm_server.api.schemas_llm import (
     LlmRequestChange,
     LlmRequestEventOut,
@@ -17,6 +18,7 @@ from forllm_server.api.schemas_llm import (
     RequeueIn,
 )
 from forllm_server.clock import now
+from forllm_server.jobs.partial_reply import post_partial_reply
 from forllm_server.queue import control, event_store, llm_request_store
 from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current
@@ -115,6 +117,21 @@ def run_now(llm_request_id: int) -> Response:
 def requeue(values: dict[str, Any], llm_request_id: int) -> Response:
     """Let another model answer: instead of one that failed, or before one has begun."""
     return _act(llm_request_id, partial(control.requeue_llm_request, model_id=values["model_id"]))
+
+
+@blueprint.route("/llm-requests/<int:llm_request_id>/partial-reply", methods=["POST"])
+@blueprint.response(201, PostOut)
+def post_partial(llm_request_id: int) -> Response:
+    """Post what a failed or cancelled LLM request had written, as a reply marked partial. It has succeeded with it.
+
+    Done twice, the reply that is there is given again.
+    """
+    with current().database.transaction() as connection:
+        reply = post_partial_reply(connection, llm_request_id, now())
+    response = jsonify(PostOut().dump(reply))
+    response.status_code = 201
+    response.headers["Location"] = f"/api/v1/posts/{reply.id}"
+    return response
 
 
 def _act(llm_request_id: int, rule: Callable[..., LlmRequest]) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection
 
-from forllm_server.api.asking import ask_all, ask_one, describe
+from forllm_server.api.asking import ask_about, ask_mentioned, ask_one, describe
 from forllm_server.api.contract import Noun, database, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_forum import PostChange, PostCreatedOut, PostOut, ReplyIn, RevisionOut
@@ -32,9 +32,12 @@ def show(post_id: int) -> Post:
 @blueprint.arguments(PostChange)
 @blueprint.response(200, PostOut)
 def change(values: dict[str, Any], post_id: int) -> Post:
-    """Edit a post; its earlier text is kept."""
+    """Edit a post; its earlier text is kept. Who is called in the text newly (`@skeptic`) is asked for a reply."""
     with current().database.transaction() as connection:
+        before = post_store.get_post(connection, post_id)
         post = editing.edit_post(connection, post_id, editor_id=current_user_id(), now=now(), **values)
+        ask_mentioned(connection, post, earlier_text=before.content)
+    current().wake_worker()
     return ensure_html(database(), [post])[0]
 
 
@@ -61,13 +64,13 @@ def show_revisions(post_id: int) -> dict[str, Any]:
 @blueprint.response(201, PostCreatedOut)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 def reply(values: dict[str, Any], post_id: int) -> Response:
-    """Reply to a post, and ask for answers to the reply."""
+    """Reply to a post, and ask for answers to the reply: those named here and those called in its text (`@skeptic`)."""
 
     def work(connection: Connection) -> Any:
         post = editing.add_reply(
             connection, owner_id=current_user_id(), parent_id=post_id, content=values["content"], now=now()
         )
-        return PostOut().dump(post) | {"llm_requests": ask_all(connection, post.id, values["ask"])}
+        return PostOut().dump(post) | {"llm_requests": ask_about(connection, post, values["ask"])}
 
     return create(work, location="/api/v1/posts/{id}")
 

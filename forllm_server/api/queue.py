@@ -16,6 +16,7 @@ from forllm_server.api.schemas_queue import (
     ChangesIn,
     ChangesOut,
     CountsOut,
+    HistoryQuery,
     MoveIn,
     PauseIn,
     PauseOut,
@@ -28,13 +29,15 @@ from forllm_server.catalog.backend_store import list_backends
 from forllm_server.clock import now
 from forllm_server.errors import Invalid, NotFound
 from forllm_server.jobs.forecast import forecast
-from forllm_server.queue import bulk, llm_request_store, moving, pausing, plan_store
+from forllm_server.queue import bulk, line_store, llm_request_store, moving, pausing, plan_store
 from forllm_server.queue.backend_state_store import list_backend_states
 from forllm_server.queue.bulk import Action, Changes
+from forllm_server.queue.history_store import HistoryFilter, list_history
 from forllm_server.queue.model import LlmRequest, Pause, Status
 from forllm_server.queue.pause_store import list_pauses
 from forllm_server.schedule.gate import read_gate
 from forllm_server.web.current import current
+from forllm_server.web.paging import decode_cursor
 
 blueprint = Noun("Queue", "The line of LLM requests as a whole.")
 
@@ -66,12 +69,19 @@ def show() -> dict[str, Any]:
 @blueprint.arguments(PlanQuery, location="query")
 @blueprint.response(200, listing(PlannedOut))
 def show_plan(query: dict[str, Any]) -> dict[str, Any]:
-    """List what runs and what comes next, in the order of work, with the times foretold."""
+    """List what runs and what comes next, in the order of work, with the times foretold.
+
+    The line moves on between two pages: one LLM request may be met twice, or missed. The first 2,000 of each backend
+    are laid out; all of them stand in the history.
+    """
+    after = decode_cursor(query.get("after"), int)
+    start = max(0, after[0]) if after else 0
+    stop = start + query["limit"]
     with current().database.read() as connection:
         foretold = forecast(connection, now())
-        running = llm_request_store.list_llm_requests(connection, statuses=[Status.RUNNING], limit=query["limit"])
-        ids = [placed.id for placed in foretold.plan[: query["limit"] - len(running)]]
-        planned = [*reversed(running), *(llm_request_store.get_llm_request(connection, each) for each in ids)]
+        running = plan_store.list_in_line(connection, [Status.RUNNING], limit=MOST_AT_ONCE)
+        ids = [*(each.id for each in running), *(placed.id for placed in foretold.plan)]
+        planned = line_store.list_llm_requests_by_ids(connection, ids[start:stop])
         positions = llm_request_store.list_positions(connection)
     items = [
         {
@@ -82,7 +92,25 @@ def show_plan(query: dict[str, Any]) -> dict[str, Any]:
         }
         for item in planned
     ]
-    return {"items": items, "next": None}
+    return {"items": items, "next": (stop,) if stop < len(ids) else None}
+
+
+@blueprint.route("/queue/history", methods=["GET"])
+@blueprint.arguments(HistoryQuery, location="query")
+@blueprint.response(200, listing(LlmRequestOut))
+def show_history(query: dict[str, Any]) -> dict[str, Any]:
+    """List all LLM requests, newest first, by what they were about.
+
+    A page may hold fewer than asked for, or nothing, and yet have a `next`: a filter is not let look further at once.
+    """
+    after = decode_cursor(query.pop("after", None), int)
+    limit, statuses = query.pop("limit"), query.pop("status", ())
+    with current().database.read() as connection:
+        wanted = HistoryFilter(statuses=statuses, **query)
+        found = list_history(connection, wanted, before_id=after[0] if after else None, limit=limit)
+        positions = llm_request_store.list_positions(connection)
+    items = [{"llm_request": item, "position": positions.get(item.id)} for item in found.llm_requests]
+    return {"items": items, "next": (found.next_id,) if found.next_id is not None else None}
 
 
 @blueprint.route("/queue/pauses", methods=["GET"])
@@ -136,6 +164,17 @@ def move(values: dict[str, Any]) -> Response:
         items = _described(connection, moved)
     current().wake_worker()
     return jsonify(items=items, next=None)
+
+
+@blueprint.route("/queue/moves/<int:llm_request_id>", methods=["DELETE"])
+@blueprint.response(200, LlmRequestOut)
+def move_back(llm_request_id: int) -> Response:
+    """Take a place given by hand back: the LLM request stands where the plan puts it."""
+    with current().database.transaction() as connection:
+        moved = moving.unpin_llm_request(connection, llm_request_id, now())
+        (item,) = _described(connection, [moved])
+    current().wake_worker()
+    return jsonify(item)
 
 
 @blueprint.route("/queue/changes", methods=["POST"])

@@ -2,21 +2,30 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields
 
 from forllm_server.api.contract import Input
 from forllm_server.api.fields import Integer, Moment, text
 from forllm_server.api.schemas_llm import AskIn, LlmRequestOut
 from forllm_server.forum.model import TrashKind
 
-#: How many answers one call may ask for.
-MOST_ASKED_AT_ONCE = 20
+#: What the setting max_asked_at_once can be raised to; a longer list is not even read.
+MOST_ASKED_AT_ONCE = 10_000
+
+
+class _Asks(fields.List[Any]):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > MOST_ASKED_AT_ONCE:
+            raise ValidationError(
+                f"That asks for {len(value):,} replies at once; the setting max_asked_at_once says how many are "
+                f"allowed, {MOST_ASKED_AT_ONCE:,} at most."
+            )
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 def _asks() -> fields.List[Any]:
-    return fields.List(
+    return _Asks(
         fields.Nested(AskIn),
-        validate=validate.Length(max=MOST_ASKED_AT_ONCE),
         load_default=list,
         metadata={"description": "Ask these for an answer at once. `{}` asks whoever is the default."},
     )

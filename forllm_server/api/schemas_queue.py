@@ -4,10 +4,11 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from forllm_server.api.contract import MOST_PER_PAGE, Input
+from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Id, Moment, QueryId, one_of, text
-from forllm_server.api.schemas_llm import DoneByOut, LlmRequestOut
+from forllm_server.api.schemas_llm import DoneByOut, LlmRequestOut, Statuses
 from forllm_server.queue.bulk import Action
+from forllm_server.queue.model import Status
 
 #: How many LLM requests one call may move or change.
 MOST_AT_ONCE = 1_000
@@ -159,10 +160,23 @@ class QueueOut(Schema):
     backends = fields.List(fields.Nested(QueueBackendOut), required=True)
 
 
-class PlanQuery(Input):
-    """How much of the plan."""
+class PlanQuery(PageQuery):
+    """Which part of the plan."""
 
-    limit = QueryId(most=MOST_PER_PAGE, load_default=50, metadata={"description": "How many at most."})
+
+class HistoryQuery(PageQuery):
+    """Which part of the history."""
+
+    status = Statuses(metadata={"pattern": f"^({'|'.join(Status)})(,({'|'.join(Status)}))*$"})
+    subforum_id = QueryId()
+    topic_id = QueryId()
+    post_id = QueryId()
+    persona_id = QueryId()
+    model_id = QueryId()
+    text = fields.String(
+        validate=[validate.Length(max=200), validate.ContainsNoneOf("\0")],
+        metadata={"description": "Words in the question or the topic's title, as they stand there."},
+    )
 
 
 class PlannedOut(LlmRequestOut):

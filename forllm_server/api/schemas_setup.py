@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from forllm_server.api.contract import Input
-from forllm_server.api.fields import Boolean, Id, Integer, Moment, Number, one_of, text
+from forllm_server.api.fields import Boolean, Id, Integer, Moment, Number, QueryId, one_of, text
 from forllm_server.catalog.model import BackendKind, ContextSource
 from forllm_server.schedule.windows import DAYS, Closing, ExceptionKind
 from forllm_server.settings.fields import FIELDS, Field, Kind
@@ -121,6 +121,13 @@ class BackendChangeIn(Input):
     silence_seconds = Integer(allow_none=True)
     is_enabled = Boolean()
     options = fields.Dict(keys=fields.String(), values=fields.Raw(allow_none=True))
+
+
+class BackendRemovalQuery(Input):
+    """What becomes of the LLM requests that wait for the backend."""
+
+    move_to_model_id = QueryId(metadata={"description": "The model, of another backend, that shall answer them."})
+    cancel = one_of(("true", "false"), metadata={"description": "Whether they are to be cancelled."})
 
 
 class BackendOut(Schema):

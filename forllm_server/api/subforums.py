@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection
 
-from forllm_server.api.asking import ask_all
+from forllm_server.api.asking import ask_about
 from forllm_server.api.contract import Noun, PageQuery, listing, page_of
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_forum import (
@@ -97,7 +97,7 @@ def show_topics(query: dict[str, Any], subforum_id: int) -> dict[str, Any]:
 @blueprint.response(201, TopicCreatedOut)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 def open_topic(values: dict[str, Any], subforum_id: int) -> Response:
-    """Open a topic with its first post, and ask for answers to it."""
+    """Open a topic with its first post, and ask for answers: those named here and those called in its text."""
 
     def work(connection: Connection) -> Any:
         topic, post = topics.open_topic(
@@ -108,7 +108,7 @@ def open_topic(values: dict[str, Any], subforum_id: int) -> Response:
             content=values["content"],
             now=now(),
         )
-        asked = ask_all(connection, post.id, values["ask"])
+        asked = ask_about(connection, post, values["ask"])
         return TopicOut().dump(topic) | {"first_post": PostOut().dump(post), "llm_requests": asked}
 
     return create(work, location="/api/v1/topics/{id}")

@@ -11,6 +11,8 @@ from forllm_server.backends.faults import BackendError, ModelMissing, Refused, U
 CONTEXT_KNOWN = "known"
 CONTEXT_TOLD = "told"
 CONTEXT_GUESSED = "guessed"
+#: the option that says whether a partial answer is continued: `yes`, `no`, or left to the kind
+CONTINUES_PARTIAL = "continues_partial"
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,15 @@ class Backend(ABC):
 
     kind: ClassVar[str]
     label: ClassVar[str]
-    #: whether an assistant message at the end of the prompt is continued instead of answered
-    may_continue_prefix: ClassVar[bool] = False
+    #: whether an assistant message at the end of the prompt is continued instead of answered; the kind's usual
+    #: answer, which the option `continues_partial` overrides
+    may_continue_prefix: bool = False
 
     def __init__(self, config: BackendConfig) -> None:
         self.config = config
+        told = config.options.get(CONTINUES_PARTIAL)
+        if told in ("yes", "no"):
+            self.may_continue_prefix = told == "yes"
 
     @abstractmethod
     def probe(self) -> Probe:
@@ -237,6 +243,7 @@ __all__ = [
     "CONTEXT_GUESSED",
     "CONTEXT_KNOWN",
     "CONTEXT_TOLD",
+    "CONTINUES_PARTIAL",
     "Backend",
     "BackendConfig",
     "BackendError",

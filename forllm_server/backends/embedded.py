@@ -49,7 +49,12 @@ class Embedded(LlamaCpp):
             version=engine_version(),
             models=(model,),
             slots=1,
-            features={"tokenizer": True, "prompt_progress": True, "continues_prefix": True, "props": True},
+            features={
+                "tokenizer": True,
+                "prompt_progress": True,
+                "continues_prefix": self.may_continue_prefix,
+                "props": True,
+            },
         )
 
     def list_models(self) -> tuple[ModelFound, ...]:

@@ -1,8 +1,8 @@
 """llama.cpp's own server, and llamafile, which is an older one in one file. Protocol: docs/backends.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, ClassVar
 
 from forllm_server.backends.addresses import openai_url, root_url
 from forllm_server.backends.base import (
@@ -26,6 +26,8 @@ class LlamaCpp(OpenAiCompatible):
     kind = "llama_cpp"
     label = "llama.cpp server or llamafile"
     may_continue_prefix = True
+    #: an assistant message at the end is continued without being asked for
+    continuing_fields: ClassVar[Mapping[str, bool]] = {}
 
     def probe(self) -> Probe:
         try:
@@ -47,7 +49,7 @@ class LlamaCpp(OpenAiCompatible):
                 "props": bool(props),
                 "tokenizer": self.count_tokens("", "a") is not None,
                 "prompt_progress": bool(props),
-                "continues_prefix": True,
+                "continues_prefix": self.may_continue_prefix,
             },
         )
 

@@ -44,6 +44,8 @@ class Ollama(Backend):
 
     kind = "ollama"
     label = "Ollama"
+    # Its templates leave an assistant message open when it is the last one.
+    may_continue_prefix = True
 
     def probe(self) -> Probe:
         try:
@@ -58,7 +60,12 @@ class Ollama(Backend):
             server="Ollama",
             version=version[:40],
             models=models,
-            features={"tokenizer": False, "prompt_progress": False, "unload": True},
+            features={
+                "tokenizer": False,
+                "prompt_progress": False,
+                "unload": True,
+                "continues_prefix": self.may_continue_prefix,
+            },
         )
 
     def list_models(self) -> tuple[ModelFound, ...]:

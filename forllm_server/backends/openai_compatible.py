@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from forllm_server.backends import refusals
 from forllm_server.backends.addresses import openai_url, root_url
@@ -45,6 +45,8 @@ class OpenAiCompatible(Backend):
 
     kind = "openai_compatible"
     label = "OpenAI-compatible server"
+    #: what must be said besides for the last message to be continued: vLLM, SGLang and others know these
+    continuing_fields: ClassVar[Mapping[str, bool]] = {"continue_final_message": True, "add_generation_prompt": False}
 
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
@@ -85,6 +87,8 @@ class OpenAiCompatible(Backend):
         }
         if self._asks_usage:
             body["stream_options"] = {"include_usage": True}
+        if request.continues_prefix:
+            body |= self.continuing_fields
         given = {
             self._max_tokens_field: request.max_tokens,
             "temperature": request.temperature,

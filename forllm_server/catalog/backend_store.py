@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.catalog.model import BackendKind, BackendRecord
@@ -23,8 +23,12 @@ def get_backend(connection: Connection, backend_id: int) -> BackendRecord:
 
 def find_backend(connection: Connection, backend_id: int) -> BackendRecord | None:
     """The backend, deleted or not: old LLM requests still name it."""
-    row = connection.execute(select(backends).where(backends.c.id == backend_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"id_": backend_id}).one_or_none()
     return None if row is None else _record(row)
+
+
+# Built once: every question asks for it, and putting the statement together takes longer than executing it.
+_BY_ID = select(backends).where(backends.c.id == bindparam("id_"))
 
 
 def find_backend_by_name_key(connection: Connection, name_key: str) -> BackendRecord | None:

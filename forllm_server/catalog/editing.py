@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from forllm_server.catalog import backend_store, model_store
-from forllm_server.catalog.addresses import clean_base_url, origin
+from forllm_server.catalog import backend_store
+from forllm_server.catalog.addresses import clean_base_url, is_loopback, origin
 from forllm_server.catalog.api_keys import seal_api_key
-from forllm_server.catalog.model import BackendKind, BackendRecord
+from forllm_server.catalog.model import MOST_AT_ONCE, BackendKind, BackendRecord
 from forllm_server.catalog.options import clean_options, is_whole
 from forllm_server.errors import Invalid, NameTaken, NotAllowed
 from forllm_server.markup.names import clean_name, name_key
@@ -21,14 +21,17 @@ EMBEDDED_NAME = "Embedded"
 
 MAX_NAME_CHARS = 100
 MAX_API_KEY_CHARS = 10_000
-CONCURRENCY_RANGE = (1, 64)
+CONCURRENCY_RANGE = (1, MOST_AT_ONCE)
 #: Slow machines are the point, so up to a day; less than 5 s would cut every model that thinks.
 SILENCE_SECONDS_RANGE = (5, 86_400)
 
 
 @dataclass(frozen=True)
 class BackendChange:
-    """What to change; a field that is not in ``names`` stays. ``api_key`` None in ``names`` removes the key."""
+    """What to change; a field that is not in ``names`` stays. ``api_key`` None in ``names`` removes the key.
+
+    ``concurrency`` None in ``names``: as many replies at once as the server says that it has slots.
+    """
 
     names: frozenset[str]
     name: str | None = None
@@ -55,18 +58,21 @@ def add_backend(
     secret_key: bytes,
     now: datetime,
     api_key: str | None = None,
-    concurrency: int = 1,
+    concurrency: int | None = None,
     silence_seconds: int | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> BackendRecord:
     """Add a model server. Nothing is sent to it here: a probe follows (catalog/probing.py).
 
+    ``concurrency``: how many replies at once; None: as many as the server says that it has slots where it is a
+    llama.cpp server on another machine, else one: a machine that is worked at answers best one at a time.
     Raises Invalid with the field's name, or NameTaken. A second embedded backend is refused: there is one, and its
     model file is an option of it.
     """
     chosen_kind = _kind(kind)
     cleaned = clean_name(name, field="name", max_chars=MAX_NAME_CHARS)
     _refuse_taken(connection, cleaned, except_id=None)
+    address = clean_base_url(chosen_kind, base_url)
     record = backend_store.insert_backend(
         connection,
         {
@@ -74,8 +80,9 @@ def add_backend(
             "name": cleaned,
             "name_key": name_key(cleaned),
             "kind": chosen_kind.value,
-            "base_url": clean_base_url(chosen_kind, base_url),
-            "concurrency": _concurrency(concurrency),
+            "base_url": address,
+            "concurrency": 1 if concurrency is None else _concurrency(concurrency),
+            "follows_slots": concurrency is None and chosen_kind is BackendKind.LLAMA_CPP and not is_loopback(address),
             "silence_seconds": _silence(silence_seconds),
             "is_enabled": True,
             "options": clean_options(chosen_kind, options or {}),
@@ -118,17 +125,6 @@ def disable_backend(connection: Connection, backend_id: int) -> BackendRecord:
     return backend_store.update_backend(connection, backend_id, {"is_enabled": False})
 
 
-def delete_backend(connection: Connection, backend_id: int, now: datetime) -> None:
-    """Remove a backend: its key is forgotten and its models are no longer there; old replies still name them."""
-    record = backend_store.get_backend(connection, backend_id)
-    if record.is_embedded:
-        raise NotAllowed("The embedded backend cannot be deleted. Disable it, and it is not used.")
-    model_store.update_all_unavailable(connection, backend_id)
-    backend_store.update_backend(
-        connection, backend_id, {"api_key_sealed": None, "is_enabled": False, "deleted_at": now}
-    )
-
-
 def ensure_embedded(connection: Connection, *, owner_id: int, now: datetime, is_enabled: bool = True) -> BackendRecord:
     """The embedded backend, made at first start with id 1. Its model's row comes with the first probe.
 
@@ -163,7 +159,8 @@ def _changed_values(record: BackendRecord, change: BackendChange) -> dict[str, A
     if "base_url" in change.names:
         values["base_url"] = _changed_base_url(record, change)
     if "concurrency" in change.names:
-        values["concurrency"] = _concurrency(change.concurrency)
+        values["follows_slots"] = change.concurrency is None
+        values["concurrency"] = 1 if change.concurrency is None else _concurrency(change.concurrency)
     if "silence_seconds" in change.names:
         values["silence_seconds"] = _silence(change.silence_seconds)
     if "options" in change.names:

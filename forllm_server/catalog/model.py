@@ -29,6 +29,10 @@ class ContextSource(StrEnum):
     GUESSED = "guessed"
 
 
+#: However many slots a server has, no more replies are asked of it at once.
+MOST_AT_ONCE = 64
+
+
 @dataclass(frozen=True)
 class BackendRecord:
     """A model server that was added. ``api_key_sealed`` is never shown, logged or put in a repr."""
@@ -48,6 +52,21 @@ class BackendRecord:
     probed_at: datetime | None
     created_at: datetime
     deleted_at: datetime | None
+    #: as many replies at once as the server says that it has slots; ``concurrency`` counts until it says so
+    follows_slots: bool = False
+
+    @property
+    def slots(self) -> int | None:
+        """How many replies at once the server said that it can work on; None when it did not say."""
+        told = (self.probe or {}).get("slots")
+        return told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None
+
+    @property
+    def replies_at_once(self) -> int:
+        """How many are sent at once: what was set, or as the server offers; never above what it offers."""
+        if self.slots is None:
+            return self.concurrency
+        return min(self.slots, MOST_AT_ONCE if self.follows_slots else self.concurrency)
 
     @property
     def has_api_key(self) -> bool:

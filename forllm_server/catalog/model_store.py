@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, insert, select, update
 
 from forllm_server.catalog.model import BackendKind, ContextSource, ListedModel, Model
 from forllm_server.catalog.tables import backends, models
@@ -22,8 +22,12 @@ def get_model(connection: Connection, model_id: int) -> Model:
 
 
 def find_model(connection: Connection, model_id: int) -> Model | None:
-    row = connection.execute(select(models).where(models.c.id == model_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"id_": model_id}).one_or_none()
     return None if row is None else _model(row)
+
+
+# Built once: every question asks for it, and putting the statement together takes longer than executing it.
+_BY_ID = select(models).where(models.c.id == bindparam("id_"))
 
 
 def find_model_by_name(connection: Connection, backend_id: int, name: str) -> Model | None:

@@ -74,6 +74,14 @@ OPTIONS: tuple[Option, ...] = (
         _is_keep_alive,
     ),
     Option(
+        "continues_partial",
+        frozenset(BackendKind),
+        "Whether an answer that was broken off is continued: yes or no. Usual is yes for Ollama and llama.cpp, and no "
+        "for other servers, many of which cannot.",
+        "must be yes or no",
+        lambda value: value in ("yes", "no"),
+    ),
+    Option(
         "max_tokens_field",
         frozenset({BackendKind.OPENAI_COMPATIBLE}),
         "What the server calls the longest reply: max_tokens (usual) or max_completion_tokens.",

@@ -41,6 +41,8 @@ backends = Table(
     Column("probed_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
+    # As many replies at once as the server says that it has slots; ``concurrency`` is what counts until it says so.
+    Column("follows_slots", Boolean, nullable=False, server_default=false()),
     CheckConstraint("kind IN ('ollama', 'llama_cpp', 'openai_compatible', 'embedded')", name="kind"),
     CheckConstraint("concurrency BETWEEN 1 AND 64", name="concurrency"),
     Index(

@@ -17,7 +17,7 @@ from forllm_server.forum import post_store
 from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.forum.subforums import add_subforum
 from forllm_server.forum.topics import TITLE_MAX_CHARS, open_topic
-from forllm_server.jobs.reply import Ask, ask
+from forllm_server.jobs.asking import Ask, ask
 from forllm_server.jobs.standing import Standing, list_standings
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.queue.llm_request_store import get_llm_request

@@ -42,6 +42,15 @@ def backend_named(connection: Connection, name: str) -> BackendRecord:
     raise NotFound(f"There is no backend “{name}”. There is {_listed(each.name for each in found)}.")
 
 
+def backend_chosen(connection: Connection, name_or_id: str) -> BackendRecord:
+    """The backend of that name, else of that number. Raises NotFound."""
+    found = list_backends(connection)
+    named = [each for each in found if name_key(each.name) == name_key(name_or_id)]
+    for backend in named or [each for each in found if str(each.id) == name_or_id.strip()]:
+        return backend
+    raise NotFound(f"There is no backend “{name_or_id}”. There is {_listed(each.name for each in found)}.")
+
+
 def model_named(connection: Connection, name: str) -> ListedModel:
     """The model that can be asked now and has this name, label or number. Raises NotFound, and Conflict for several."""
     models = list_models(connection, is_available=True)

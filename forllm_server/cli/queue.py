@@ -1,7 +1,8 @@
 """``forllm queue``: the queue for a night without a screen. It works on the data itself, beside a running server.
 
 Every command ends with 0 when it did what was asked, 1 when nothing matched or something was refused, and 2 when the
-command line makes no sense.
+command line makes no sense. What was done to an LLM request is a line on the standard output, what was refused a line
+on the standard error.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,15 +13,16 @@ import click
 from sqlalchemy import Connection
 
 from forllm_server import clock
-from forllm_server.cli.naming import backend_named, model_named
+from forllm_server.cli.naming import backend_named, model_named, persona_named, subforum_named
 from forllm_server.cli.options import with_config
-from forllm_server.cli.queue_plan import list_planned, plan_lines, times_of
+from forllm_server.cli.queue_plan import list_planned, live_count, plan_lines, times_of
 from forllm_server.cli.queue_rows import Row, as_json, read_rows, table
 from forllm_server.cli.runtime import opened
 from forllm_server.config import Config
 from forllm_server.jobs.forecast import forecast
 from forllm_server.queue import pausing
 from forllm_server.queue.bulk import Action, Changes, change_many, requeue_many
+from forllm_server.queue.history_store import HistoryFilter, list_history
 from forllm_server.queue.llm_request_store import list_llm_requests
 from forllm_server.queue.model import LIVE, Status
 from forllm_server.queue.moving import move_llm_requests
@@ -74,21 +76,63 @@ def plan_command(config: Config, limit: int, is_json: bool) -> int:
         click.echo(as_json([row.as_dict() | times_of(foretold, row.llm_request.id) for row in rows]))
     elif rows:
         click.echo("\n".join(plan_lines(foretold, rows)))
+        if rest := live_count(foretold) - len(rows):
+            click.echo(f"\n{rest:,} more are not shown; --limit shows more.")
     else:
         click.echo("Nothing waits to be answered.", err=True)
     return 0 if rows else 1
 
 
+@command.command("history")
+@_statuses
+@click.option("--subforum", "subforum_name", metavar="NAME", help="Only of this subforum.")
+@click.option("--persona", "persona_name", metavar="NAME", help="Only of this persona.")
+@click.option("--text", default="", help="Only where these words stand in the question or the topic's title.")
+@click.option("--before", "before_id", type=click.IntRange(min=1), metavar="ID", help="Only older ones than this.")
+@_limit
+@_json
+@with_config()
+def history_command(
+    config: Config,
+    statuses: Sequence[str],
+    subforum_name: str | None,
+    persona_name: str | None,
+    text: str,
+    before_id: int | None,
+    limit: int,
+    is_json: bool,
+) -> int:
+    """Show what was ever asked, the newest first."""
+    with opened(config) as installation, installation.database.read() as connection:
+        wanted = HistoryFilter(
+            statuses=[Status(status) for status in statuses],
+            subforum_id=subforum_named(connection, subforum_name).id if subforum_name else None,
+            persona_id=persona_named(connection, persona_name).id if persona_name else None,
+            text=text.strip(),
+        )
+        found = list_history(connection, wanted, before_id=before_id, limit=limit)
+        rows = read_rows(connection, found.llm_requests, clock.now())
+    if found.next_id is not None:
+        click.echo(f"Older ones: --before {found.next_id}", err=True)
+    return _show(rows, is_json, empty="Nothing that fits was asked.")
+
+
 @command.command("move")
 @click.argument("ids", nargs=-1, required=True, type=click.IntRange(min=1))
 @click.option("--before", "before_id", type=click.IntRange(min=1), metavar="ID", help="Otherwise to the top.")
+@click.option("--back", "is_back", is_flag=True, help="Take the places given by hand back.")
 @with_config()
-def move_command(config: Config, ids: Sequence[int], before_id: int | None) -> None:
+def move_command(config: Config, ids: Sequence[int], before_id: int | None, is_back: bool) -> int:
     """Put LLM requests, in the order given, right before another one of their line, or to the top."""
+    if is_back:
+        if before_id:
+            raise click.UsageError("Give --before or --back, not both.")
+        return _change(config, _rule(Action.UNPIN), done="moved back", ids=ids, statuses=(), is_json=False)
     with opened(config) as installation, installation.database.transaction() as connection:
         moved = move_llm_requests(connection, ids, before_id=before_id, now=clock.now())
     where = f"before {before_id}" if before_id else "to the top"
     click.echo(f"Moved {where}: {', '.join(str(each.id) for each in moved)}.")
+    return 0
 
 
 @command.command("hold")
@@ -119,6 +163,16 @@ def release_command(config: Config, **chosen: Any) -> int:
 def run_command(config: Config, **chosen: Any) -> int:
     """Let LLM requests go first, without waiting for a window."""
     return _change(config, _rule(Action.RUN_NOW), done="to be run now", **chosen)
+
+
+@command.command("tonight")
+@_ids
+@_statuses
+@_json
+@with_config()
+def tonight_command(config: Config, **chosen: Any) -> int:
+    """Let LLM requests wait for their window: those that were to run now, are held, or were to be tried later."""
+    return _change(config, _rule(Action.RUN_TONIGHT), done="to be run tonight", **chosen)
 
 
 @command.command("cancel")

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from forllm_server.cli.queue_rows import Row, table
 from forllm_server.jobs.forecast import Forecast, done_by_words
-from forllm_server.queue.llm_request_store import get_llm_request, list_llm_requests, list_without_backend
+from forllm_server.queue.line_store import list_llm_requests_by_ids
+from forllm_server.queue.llm_request_store import list_llm_requests, list_without_backend
 from forllm_server.queue.model import LlmRequest, Status
 from forllm_server.schedule.words import moment_words
 
@@ -18,7 +19,7 @@ HEADINGS = ("ID", "STATE", "PERSONA", "QUESTION", "WHEN")
 def list_planned(connection: Connection, foretold: Forecast, limit: int) -> list[LlmRequest]:
     """What runs, what is queued in the order of work, what waits for its next try or for a model; ``limit`` at most."""
     running = list_llm_requests(connection, statuses=[Status.RUNNING], limit=limit)[::-1]
-    queued = [get_llm_request(connection, placed.id) for placed in foretold.plan[: limit - len(running)]]
+    queued = list_llm_requests_by_ids(connection, [placed.id for placed in foretold.plan[: limit - len(running)]])
     waiting = list_llm_requests(connection, statuses=[Status.WAITING], limit=limit)[::-1]
     return [*running, *queued, *waiting, *list_without_backend(connection, limit=limit)][:limit]
 
@@ -46,14 +47,19 @@ def plan_lines(foretold: Forecast, rows: Sequence[Row]) -> Iterator[str]:
 
 def summary_words(foretold: Forecast) -> str:
     """``12 to be answered, done by 04:50 (03:55-05:40)``, and what is not known of it."""
-    live_count = sum(foretold.counts.get(status, 0) for status in (Status.QUEUED, Status.RUNNING, Status.WAITING))
-    words = f"{live_count:,} to be answered"
+    number = live_count(foretold)
+    words = f"{number:,} to be answered"
     if foretold.all_done_by:
         return f"{words}, {done_by_words(foretold.all_done_by, foretold.at, foretold.zone)}"
     if foretold.known_done_by:
-        words += f", {live_count - foretold.unknown_count:,} of them"
+        words += f", {number - foretold.unknown_count:,} of them"
         words += f" {done_by_words(foretold.known_done_by, foretold.at, foretold.zone)}"
     return f"{words}; when the whole is done cannot be foretold yet"
+
+
+def live_count(foretold: Forecast) -> int:
+    """How many are to be answered, held ones aside."""
+    return sum(foretold.counts.get(status, 0) for status in (Status.QUEUED, Status.RUNNING, Status.WAITING))
 
 
 def _heading(row: Row, foretold: Forecast, opens_at: dict[int, Any]) -> str:

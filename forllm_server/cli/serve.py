@@ -19,6 +19,7 @@ from forllm_server.cli.stopping import STOP_SECONDS, Stop, heed_signals
 from forllm_server.cli.workers import Workers
 from forllm_server.config import Config
 from forllm_server.queue.wakeup import Wakeup
+from forllm_server.settings.values import reset_settings
 
 THREADS = 8
 CONNECTION_LIMIT = 1000
@@ -28,12 +29,16 @@ MAX_HEADER_BYTES = 16 * 1024
 
 
 @click.command()
+@click.option("--reset-theme", is_flag=True, help="First put colours, spacing and size of text back to what they were.")
 @with_config(SERVER)
-def command(config: Config) -> None:
+def command(config: Config, reset_theme: bool) -> None:
     """Run the forum: pages, API and workers in one process."""
     bound = listen(config.host, config.port)
     config = replace(config, port=bound.getsockname()[1])
     with bound, opened(config) as installation:
+        if reset_theme:
+            with installation.database.transaction() as connection:
+                reset_settings(connection, ["theme", "density", "text_size"])
         serve(installation, bound)
 
 

@@ -15,6 +15,8 @@ from forllm_server.errors import ConfigurationError
 #: Where Linux keeps files in memory.
 MEMORY_FOLDER = Path("/dev/shm")
 ROOM_FOR_TESTS_BYTES = 2 * 1024**3
+#: More would wait for each other: a browser or a PostgreSQL each.
+MOST_PROCESSES = 8
 
 #: Every check besides the tests: name and arguments for Python.
 CHECKS = (
@@ -39,10 +41,18 @@ def command(is_all: bool, arguments: Sequence[str]) -> int:
     failed = [name for name, check in CHECKS if is_all and not _passes(name, check)]
     # Without -m the slow ones are left out (pyproject.toml).
     selection = ["-m", ""] if is_all else []
-    code = _run("-m", "pytest", *selection, *arguments, environ=_in_memory())
+    code = _run("-m", "pytest", *selection, *_side_by_side(arguments), *arguments, environ=_in_memory())
     if failed:
         click.echo(f"Failed besides the tests: {', '.join(failed)}", err=True)
     return code or int(bool(failed))
+
+
+def _side_by_side(arguments: Sequence[str]) -> list[str]:
+    """Several processes share the tests, a file each, unless ARGUMENTS choose their own number or a debugger."""
+    if any(argument.startswith(("-n", "--dist", "--pdb", "--trace")) for argument in arguments):
+        return []
+    # One more than there are processors: many a test waits for a server.
+    return ["-n", str(min((os.cpu_count() or 1) + 1, MOST_PROCESSES)), "--dist", "loadfile"]
 
 
 def _passes(name: str, check: Sequence[str]) -> bool:

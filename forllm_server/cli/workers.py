@@ -1,6 +1,6 @@
 """The workers of a process, with all that they are handed, and the timer of its chores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import partial
 
@@ -19,6 +19,7 @@ from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_model
 from forllm_server.jobs.forecast import estimate_waiting
 from forllm_server.jobs.ledger import Ledger
 from forllm_server.jobs.neighbour import Neighbour
+from forllm_server.jobs.nightfall import Nightfall
 from forllm_server.jobs.planning import NightPlan
 from forllm_server.jobs.recurring import run_due
 from forllm_server.queue.prompt_store import delete_texts_of_deleted
@@ -28,6 +29,7 @@ from forllm_server.settings.values import read_settings
 
 PROBE_EVERY_SECONDS = 300
 RECONSIDER_EVERY_SECONDS = 15
+TEND_EVERY_SECONDS = 15
 PURGE_EVERY_SECONDS = 6 * 3600
 #: How long an Idempotency-Key is remembered.
 RESPONSES_KEPT = timedelta(days=2)
@@ -35,15 +37,27 @@ _NEIGHBOUR_STOP_SECONDS = 0.5
 
 
 class Workers:
-    """``start()``, then ``stop()``. With ``threads`` 0 only the chores are done: another process works."""
+    """``start()``, then ``stop()``. With ``threads`` 0 only the chores are done: another process works.
 
-    def __init__(self, installation: Installation, *, threads: int, wakeup: Wakeup) -> None:
+    ``backend_ids``: work of these backends only; None: of all.
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        *,
+        threads: int,
+        wakeup: Wakeup,
+        backend_ids: Collection[int] | None = None,
+    ) -> None:
         self._installation = installation
         self._database = installation.database
         self._wakeup = wakeup
+        self._backend_ids = backend_ids
         self._connections = Connections(installation.secret_key)
         self._timer = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         self._ledger = Ledger()
+        self._nightfall = Nightfall(installation.database, installation.secret_key)
         self._pool = self._make_pool(threads) if threads else None
         self._neighbour = self._make_neighbour(self._pool) if self._pool else None
 
@@ -55,6 +69,7 @@ class Workers:
         for chore, seconds in (
             (self._probe, PROBE_EVERY_SECONDS),
             (self._reconsider, RECONSIDER_EVERY_SECONDS),
+            (self._tend, TEND_EVERY_SECONDS),
             (self._purge, PURGE_EVERY_SECONDS),
         ):
             self._timer.add_job(
@@ -74,7 +89,14 @@ class Workers:
 
     def _make_pool(self, threads: int) -> WorkerPool:
         kinds = build_kinds(JobContext(self._database, self._connections, self._ledger))
-        return WorkerPool(self._database, kinds=kinds, plan=NightPlan(), threads=threads, wakeup=self._wakeup)
+        return WorkerPool(
+            self._database,
+            kinds=kinds,
+            plan=NightPlan(),
+            threads=threads,
+            wakeup=self._wakeup,
+            backend_ids=self._backend_ids,
+        )
 
     def _make_neighbour(self, pool: WorkerPool) -> Neighbour:
         return Neighbour(
@@ -109,6 +131,11 @@ class Workers:
         fail_those_of_deleted_backends(self._database, now)
         estimate_waiting(self._database, now)
         if run_due(self._database, now):
+            self._wakeup.notify()
+
+    def _tend(self) -> None:
+        """What belongs to the end of a night, and what is to be told elsewhere."""
+        if self._nightfall.tend(clock.now()):
             self._wakeup.notify()
 
     def _purge(self) -> None:

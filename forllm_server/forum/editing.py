@@ -85,7 +85,7 @@ def edit_post(
         return post
     if expected_version is not None and expected_version != post.version:
         raise Conflict(
-            "This post was changed while you edited it. Copy your text, look at the present one and try again.",
+            "This post was changed while you edited it, so your text is not saved yet. Compare both, then save again.",
             field="content",
         )
     number = post.revision_count + 1

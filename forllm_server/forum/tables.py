@@ -107,3 +107,28 @@ post_revisions = Table(
     Column("replaced_at", UtcDateTime, nullable=False),
     UniqueConstraint("post_id", "number"),
 )
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    # Where it would be sent: a subforum for a new topic, else a post. No foreign key: a draft outlives its place.
+    Column("kind", String, nullable=False),
+    Column("target_id", Id, nullable=False),
+    # The open form that saved it last; another form never writes over it unseen.
+    Column("writer", String, nullable=False, server_default=""),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("format", Integer, nullable=False, server_default="1"),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("content", Text, nullable=False, server_default=""),
+    Column("fields", Json, nullable=False),
+    Column("post_version", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("discarded_at", UtcDateTime),
+    Index("ix_drafts_place", "owner_id", "kind", "target_id", "updated_at"),
+    Index("ix_drafts_list", "owner_id", "updated_at", "id"),
+    # Drafts are really deleted, and an open form still names them: an id must never come to mean another one.
+    sqlite_autoincrement=True,
+)

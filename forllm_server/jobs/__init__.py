@@ -1,15 +1,16 @@
 """The kinds of job that the queue runs: a new one is a module with ``ask`` and ``run``, and a line here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from forllm_server.jobs.context import Connections, JobContext
+from forllm_server.jobs.digest import DigestKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.queue.worker import Kind
 
 __all__ = ["KINDS", "Connections", "JobContext", "build_kinds"]
 
 #: Name in ``llm_requests.kind`` → what performs it.
-KINDS = {ReplyKind.name: ReplyKind}
+KINDS: Mapping[str, Callable[[JobContext], Kind]] = {ReplyKind.name: ReplyKind, DigestKind.name: DigestKind}
 
 
 def build_kinds(context: JobContext) -> Mapping[str, Kind]:

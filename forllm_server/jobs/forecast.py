@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.db import Database
 from forllm_server.jobs.lines import Walked, length_of, read_lines, walk_line
 from forllm_server.queue import estimate_store, plan_store, rate_store
@@ -76,6 +77,7 @@ class NewAsk:
     prompt_tokens: int | None = None
     max_tokens: int | None = None
     is_run_now: bool = False
+    owner_id: int = LOCAL_USER_ID
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ def forecast_for_new(connection: Connection, asks: Sequence[NewAsk], now: dateti
 def _as_if_asked(ask: NewAsk, number: int, now: datetime) -> InLine:
     lane = Lane.LIVE if ask.is_run_now else Lane.NIGHT
     return InLine(
-        candidate=Candidate(number, lane, 0, ask.model_id, ask.persona_version_id, ask.topic_id, now),
+        candidate=Candidate(
+            number, lane, 0, ask.model_id, ask.persona_version_id, ask.topic_id, now, owner_id=ask.owner_id
+        ),
         status=Status.QUEUED,
         backend_id=ask.backend_id,
         persona_id=ask.persona_id,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from forllm_server.catalog import backend_store
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.queue import plan_store, rate_store
-from forllm_server.queue.backend_state_store import list_backend_states
+from forllm_server.queue.backend_state_store import list_backend_states, list_last_served
 from forllm_server.queue.estimate import (
     DoneBy,
     Duration,
@@ -25,7 +25,6 @@ from forllm_server.queue.estimate import (
     remaining,
     walk,
 )
-from forllm_server.queue.lease_store import CANDIDATES
 from forllm_server.queue.model import BackendState, Lane, Pause, Status
 from forllm_server.queue.pause_store import list_pauses
 from forllm_server.queue.pausing import find_pause
@@ -97,13 +96,13 @@ def read_lines(
     records = [each for each in backend_store.list_backends(connection) if backend_id in (None, each.id)]
     running = plan_store.list_in_line(connection, [Status.RUNNING], limit=LONGEST_PLAN, backend_id=backend_id)
     waiting = plan_store.list_in_line(connection, [Status.WAITING], limit=LONGEST_PLAN, backend_id=backend_id)
-    last = plan_store.last_served_from(running)
+    last = list_last_served(connection)
     lines = []
     for record in records:
         queued = plan_store.list_queued(connection, record.id, limit=LONGEST_PLAN)
         by_id = {each.id: each for each in [*queued, *(each for each in extra if each.backend_id == record.id)]}
         candidates = [each.candidate for each in by_id.values()]
-        ordered = order(candidates, last.get(record.id), now, window=CANDIDATES, limit=len(candidates))
+        ordered = order(candidates, last.get(record.id), now, limit=len(candidates))
         lines.append(
             Line(record, _of(record, running), tuple(by_id[each.id] for each in ordered), _of(record, waiting))
         )
@@ -158,7 +157,7 @@ def walk_line(line: Line, around: Surroundings) -> Walked:
     foretold = walk(
         () if is_held_up else [*steps, *(step for members in crowd_steps for step in members)],
         running=running,
-        slots=line.record.concurrency,
+        slots=line.record.replies_at_once,
         now=around.now,
         free_at=free_at,
     )
@@ -210,7 +209,7 @@ def _steps(line: Line, around: Surroundings, hours: Hours) -> list[Step]:
 def _crowd_steps(line: Line, around: Surroundings, hours: Hours) -> list[list[Step]]:
     """For each crowd a long step on every slot. Their ids are negative: they stand for nobody in particular."""
     steps = []
-    slots = max(line.record.concurrency, 1)
+    slots = line.record.replies_at_once
     for number, crowd in enumerate(line.rest):
         rates, habit = around.rates.get(crowd.model_id), around.habits.get((crowd.model_id, crowd.persona_id))
         one = duration(rates, habit, is_loaded=True)

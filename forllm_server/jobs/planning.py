@@ -26,7 +26,7 @@ class NightPlan:
         gate = _gate(connection, now)
         pauses = list_pauses(connection)
         return [
-            ClaimableBackend(record.id, record.concurrency, gate.is_open(record.id))
+            ClaimableBackend(record.id, record.replies_at_once, gate.is_open(record.id))
             for record in backend_store.list_backends(connection, is_enabled=True)
             if find_pause(pauses, record.id, now) is None
         ]

@@ -6,9 +6,9 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.forum import post_store, topic_store
+from forllm_server.jobs.asking import default_parameters
 from forllm_server.jobs.forecast import NewAsk
 from forllm_server.jobs.prompting import Question, build_prompt, context_of, counter_for, read_question
-from forllm_server.jobs.reply import default_parameters
 from forllm_server.personas.choosing import choose
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.parameters import merge

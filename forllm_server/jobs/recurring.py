@@ -13,7 +13,7 @@ from forllm_server import log
 from forllm_server.db import Database
 from forllm_server.errors import Conflict, ForllmError, Invalid, NotFound
 from forllm_server.forum.topics import open_topic
-from forllm_server.jobs.reply import Ask, ask
+from forllm_server.jobs.asking import Ask, ask
 from forllm_server.schedule import recurring_store
 from forllm_server.schedule.recurrence import RecurringTopic, catch_up, filled, next_occurrence
 from forllm_server.schedule.recurring import correct_next_times, list_with_wrong_next_time

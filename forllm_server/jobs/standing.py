@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from forllm_server.catalog import backend_store
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.queue.backend_state_store import list_backend_states
-from forllm_server.queue.llm_request_store import list_positions
 from forllm_server.queue.model import BackendState, Cause, Lane, LlmRequest, Pause, Status
 from forllm_server.queue.pause_store import list_pauses
 from forllm_server.queue.pausing import find_pause
+from forllm_server.queue.plan_store import list_positions
 from forllm_server.schedule.gate import Gate, read_gate
 from forllm_server.schedule.words import duration_words, moment_words
 from forllm_server.settings.values import read_settings
@@ -53,14 +53,14 @@ def list_standings(connection: Connection, requests: Sequence[LlmRequest], now: 
     """The standing of each request, by id. A fixed number of queries, however many requests."""
     if not requests:
         return {}
-    is_any_queued = any(request.status is Status.QUEUED for request in requests)
+    queued_on = {each.backend_id for each in requests if each.status is Status.QUEUED and each.backend_id is not None}
     surroundings = _Surroundings(
         now=now,
         gate=read_gate(connection, now, read_settings(connection).zone),
         backends={record.id: record for record in backend_store.list_backends(connection)},
         states=list_backend_states(connection),
-        positions=list_positions(connection) if is_any_queued else {},
-        pauses=list_pauses(connection) if is_any_queued else {},
+        positions=list_positions(connection, now, backend_ids=queued_on) if queued_on else {},
+        pauses=list_pauses(connection) if queued_on else {},
     )
     return {request.id: _standing(request, surroundings) for request in requests}
 

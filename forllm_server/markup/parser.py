@@ -17,8 +17,8 @@ from forllm_server.markup.links import LinkedMarkdown, link_plugin
 from forllm_server.markup.references import reference_plugin
 from forllm_server.markup.tables import table_plugin
 
-#: A post stands inside a page that has its own first and second level.
-HEADING_SHIFT = 2
+#: A post stands inside a page that has its own first and second level, and below a name of the second.
+FIRST_HEADING = 3
 _TASK = re.compile(r"\[([ xX])\][ \t\n]")
 #: The parser drops what is nested deeper than its limit without a word, so its limit lies above ours.
 MAX_NESTING = 20
@@ -39,9 +39,10 @@ def parser() -> LinkedMarkdown:
 
 def _adapt_blocks(state: StateCore) -> None:
     lists: list[Token] = []
+    outline: list[int] = []
     for place, token in enumerate(state.tokens):
-        if token.type in {"heading_open", "heading_close"}:
-            token.tag = f"h{min(6, int(token.tag[1]) + HEADING_SHIFT)}"
+        if token.type == "heading_open":
+            token.tag = state.tokens[place + 2].tag = _heading_tag(int(token.tag[1]), outline)
         elif token.type in {"bullet_list_open", "ordered_list_open"}:
             lists.append(token)
         elif token.type in {"bullet_list_close", "ordered_list_close"}:
@@ -49,6 +50,17 @@ def _adapt_blocks(state: StateCore) -> None:
         elif token.type == "list_item_open" and _has_box(state.tokens[place + 1 : place + 3]):
             token.attrSet("class", "task-list-item")
             lists[-1].attrSet("class", "task-list")
+
+
+def _heading_tag(level: int, outline: list[int]) -> str:
+    """The element for a heading written at ``level``; ``outline`` holds the levels of those it stands below.
+
+    Whatever levels a text begins with or leaves out, the page's own leave none out.
+    """
+    while outline and outline[-1] >= level:
+        outline.pop()
+    outline.append(level)
+    return f"h{min(6, FIRST_HEADING - 1 + len(outline))}"
 
 
 def _has_box(following: list[Token]) -> bool:

@@ -14,14 +14,15 @@ class Act:
 
 
 _RUN_NOW = Act("run-now", "Run now")
+_RUN_TONIGHT = Act("run-tonight", "Run tonight")
 _HOLD = Act("hold", "Hold")
 _CANCEL = Act("cancellation", "Cancel")
 _RETRY = Act("retry", "Try again")
 
 _ACTS: dict[Status, tuple[Act, ...]] = {
-    Status.QUEUED: (_RUN_NOW, _HOLD, _CANCEL),
-    Status.WAITING: (Act("retry", "Try now"), _HOLD, _CANCEL),
-    Status.HELD: (Act("release", "Release"), _CANCEL),
+    Status.QUEUED: (_RUN_NOW, _RUN_TONIGHT, _HOLD, _CANCEL),
+    Status.WAITING: (Act("retry", "Try now"), _RUN_TONIGHT, _HOLD, _CANCEL),
+    Status.HELD: (Act("release", "Release"), _RUN_TONIGHT, _CANCEL),
     Status.RUNNING: (_CANCEL,),
     Status.FAILED: (_RETRY,),
     Status.CANCELLED: (_RETRY,),
@@ -33,5 +34,6 @@ def acts_of(llm_request: LlmRequest) -> tuple[Act, ...]:
     """The acts that make sense now, the likeliest first."""
     if llm_request.status is Status.RUNNING and llm_request.is_cancel_requested:
         return ()
-    acts = _ACTS[llm_request.status]
-    return tuple(act for act in acts if not (act is _RUN_NOW and llm_request.lane is Lane.LIVE))
+    # Each lane offers the other one.
+    needless = _RUN_NOW if llm_request.lane is Lane.LIVE else _RUN_TONIGHT
+    return tuple(act for act in _ACTS[llm_request.status] if act is not needless)

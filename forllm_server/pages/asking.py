@@ -9,8 +9,8 @@ from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ListedModel
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
+from forllm_server.jobs.asking import Ask, Asked, ask_many, default_parameters
 from forllm_server.jobs.forecast import NewAsk, forecast_for_new
-from forllm_server.jobs.reply import Ask, Asked, ask, default_parameters
 from forllm_server.pages.words import context_words, counted
 from forllm_server.personas.assignment_store import list_assignments
 from forllm_server.personas.choosing import choose
@@ -104,13 +104,14 @@ class Wish:
 def ask_from_form(connection: Connection, form: Form, post_id: int) -> list[Asked]:
     """Queue the replies that the form asks for, one for each persona."""
     wish = Wish.of_form(form)
-    asked: list[Asked] = []
-    for persona_id in wish.persona_ids:
-        if persona_id in {each.request.persona_id for each in asked}:
-            continue
-        one = Ask(current_user_id(), post_id, persona_id, wish.model_id, wish.is_run_now)
-        asked.append(ask(connection, one, now()))
-    return asked
+    wishes = [
+        Ask(current_user_id(), post_id, persona_id, wish.model_id, wish.is_run_now) for persona_id in wish.persona_ids
+    ]
+    asked: dict[int, Asked] = {}
+    for each in ask_many(connection, wishes, now()):
+        # Whoever answers by the rules may be one of those ticked besides: that is one reply.
+        asked.setdefault(each.request.id, each)
+    return list(asked.values())
 
 
 def asked_words(asked: Sequence[Asked]) -> str:
@@ -136,7 +137,7 @@ def read_addition(
 
     ``first_prompt_tokens``: of the first persona's prompt, where it was counted. Raises NotFound and Invalid as asking.
     """
-    found = [_new_ask(connection, wish, persona_id, subforum_id, topic_id) for persona_id in wish.persona_ids]
+    found = [new_ask(connection, wish, persona_id, subforum_id, topic_id) for persona_id in wish.persona_ids]
     by_persona: dict[int | None, NewAsk] = {}
     for each in found:
         if each is not None:
@@ -149,9 +150,10 @@ def read_addition(
     return forecast_for_new(connection, asks, now()).words
 
 
-def _new_ask(
+def new_ask(
     connection: Connection, wish: Wish, persona_id: int | None, subforum_id: int, topic_id: int | None
 ) -> NewAsk | None:
+    """What asking this persona would mean for the queue; None while no model is there."""
     settings = read_settings(connection)
     choice = choose(
         connection,

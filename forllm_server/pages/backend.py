@@ -10,7 +10,6 @@ from forllm_server.catalog.editing import (
     BackendChange,
     add_backend,
     change_backend,
-    delete_backend,
     disable_backend,
     enable_backend,
 )
@@ -18,11 +17,15 @@ from forllm_server.catalog.model import BackendKind, BackendRecord
 from forllm_server.catalog.model_store import list_models, list_models_of
 from forllm_server.catalog.options import options_of
 from forllm_server.catalog.probing import probe_backend
+from forllm_server.catalog.removing import delete_backend
 from forllm_server.clock import now
 from forllm_server.errors import Invalid
+from forllm_server.pages.asking import model_label
 from forllm_server.pages.database import database
 from forllm_server.pages.frame import current_settings
+from forllm_server.pages.words import counted
 from forllm_server.queue.backend_state_store import list_backend_states
+from forllm_server.queue.llm_request_store import list_ids_waiting_for_backend
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import notice, page, see_other
@@ -40,6 +43,8 @@ USUAL_ADDRESSES = {
     "llama_cpp": "http://127.0.0.1:8080",
     "openai_compatible": "http://127.0.0.1:1234/v1",
 }
+#: What the choice says that has the waiting requests cancelled.
+_CANCEL = "cancel"
 #: A test must answer while a person looks on; the backend's own patience is for replies.
 PROBE_SECONDS = 20
 
@@ -150,16 +155,28 @@ def show_delete(backend_id: int) -> Response:
     """Ask before a backend is deleted."""
     with current().database.read() as connection:
         backend = get_backend(connection, backend_id)
-    return page("backend/delete.html", backend=backend)
+        waiting = len(list_ids_waiting_for_backend(connection, backend_id))
+        models = list_models(connection, is_available=True) if waiting else []
+    others = [each for each in models if each.may_be_asked and each.model.backend_id != backend_id]
+    choices = [("", "Choose…"), *((str(each.model.id), model_label(each)) for each in others), (_CANCEL, "Cancel them")]
+    return page("backend/delete.html", backend=backend, waiting=waiting, choices=choices)
 
 
 @blueprint.post("/backends/<int:backend_id>/delete")
+@shows_again(show_delete)
 def delete(backend_id: int) -> Response:
-    """Delete a backend; replies that its models wrote still name them."""
+    """Delete a backend; replies that its models wrote still name them. What waits for it is moved or cancelled."""
+    form = Form.of_request()
+    cancels_waiting = form.text("move_to_model_id") == _CANCEL
+    model_id = None if cancels_waiting else form.integer("move_to_model_id", least=1, most=2**63 - 1)
     with current().database.transaction() as connection:
         backend = get_backend(connection, backend_id)
-        delete_backend(connection, backend_id, now())
-    notice(f"The backend {backend.name} was deleted.")
+        number = delete_backend(
+            connection, backend_id, now(), move_to_model_id=model_id, cancels_waiting=cancels_waiting
+        )
+    current().wake_worker()
+    what = "cancelled" if cancels_waiting else "given to the other model"
+    notice(f"The backend {backend.name} was deleted." + (f" {counted(number, 'request')} {what}." if number else ""))
     return see_other("/backends")
 
 

@@ -1,15 +1,19 @@
 """What surrounds every page: the rail with its counts, the night's state, and times in the forum's zone."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, g, request
+from flask import Blueprint, current_app, g, request
 from markupsafe import Markup
 
 from forllm_server.clock import now
+from forllm_server.config import static_dir
 from forllm_server.errors import Unavailable
 from forllm_server.forum.model import Subforum
+from forllm_server.forum.rail_store import list_subforum_names
 from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.jobs.standing import pause_words
 from forllm_server.pages.marks import hue_class, mark
@@ -19,6 +23,7 @@ from forllm_server.queue.model import Status
 from forllm_server.queue.pause_store import list_pauses
 from forllm_server.queue.pausing import find_pause
 from forllm_server.schedule.gate import read_gate
+from forllm_server.settings.theme import find_theme
 from forllm_server.settings.values import Settings, read_settings, settings_from
 from forllm_server.web.current import current
 
@@ -29,6 +34,28 @@ blueprint.add_app_template_global(hue_class)
 blueprint.add_app_template_global(counted)
 blueprint.add_app_template_global(context_words)
 blueprint.add_app_template_global(size_words)
+
+
+_ELEMENT = re.compile(r"<forllm-([a-z]+)")
+
+#: Keys that lead to a place from everywhere; elements/keys.js presses the link that carries them.
+PLACE_KEYS = {
+    "/": "g h",
+    "/morning": "g m",
+    "/unread": "g u",
+    "/queue": "g q",
+    "/activity": "g a",
+    "/search": "/",
+    "/bookmarks": "g b",
+    "/drafts": "g d",
+    "/personas": "g p",
+    "/schedule": "g w",
+    "/backends": "g x",
+    "/settings": "g s",
+    "/trash": "g t",
+}
+#: How many places the bar at the foot of a phone's screen has room for, beside "More".
+BAR_ENTRIES = 4
 
 
 @dataclass(frozen=True)
@@ -43,6 +70,11 @@ class Entry:
     counted: str = ""
     is_lit: bool = False
     is_wide: bool = False
+
+    @property
+    def key(self) -> str:
+        """The keys that lead there, as in static/js/elements/keys.js; empty: none."""
+        return PLACE_KEYS.get(self.url, "")
 
 
 @dataclass(frozen=True)
@@ -65,9 +97,39 @@ class Frame:
     entries: tuple[Entry, ...]
     theme: str = "auto"
     density: str = "comfortable"
-    subforums: tuple[Subforum, ...] = ()
+    text_size: str = "normal"
+    has_keys: bool = True
+    #: when the theme of one's own was stored, in its style sheet's address; empty: another one is on
+    theme_stamp: str = ""
+    #: (id, name) of the subforums
+    shelf: tuple[tuple[int, str], ...] = ()
     subforum_id: int | None = None
     night: Night | None = None
+
+    @property
+    def subforums(self) -> tuple[Subforum, ...]:
+        """The subforums with their counts, read only where a page shows those."""
+        if "subforums" not in g:
+            with current().database.read() as connection:
+                g.subforums = tuple(list_subforums(connection))
+        found: tuple[Subforum, ...] = g.subforums
+        return found
+
+    @property
+    def elsewhere(self) -> tuple[tuple[str, str], ...]:
+        """(keys, address) of the places that have keys, are there, and are not in the rail."""
+        listed = {entry.url for entry in self.entries}
+        return tuple((keys, url) for url, keys in PLACE_KEYS.items() if url not in listed and is_page(url))
+
+    @property
+    def bar(self) -> tuple[Entry, ...]:
+        """The places at the foot of a phone's screen."""
+        return tuple(entry for entry in self.entries if not entry.is_wide)[:BAR_ENTRIES]
+
+    @property
+    def more(self) -> tuple[Entry, ...]:
+        """The places that are behind "More" there."""
+        return tuple(entry for entry in self.entries if entry not in self.bar)
 
 
 @blueprint.app_template_global()
@@ -77,6 +139,11 @@ def page_frame() -> Frame:
         return _read_frame()
     except Unavailable:
         return Frame(_entries(0, 0))
+
+
+def is_page(path: str) -> bool:
+    """Whether there is a page at this address."""
+    return current_app.url_map.bind("").test(path)
 
 
 def current_settings() -> Settings:
@@ -124,7 +191,8 @@ def _zone() -> ZoneInfo:
 def _read_frame() -> Frame:
     with current().database.read() as connection:
         g.settings = settings = read_settings(connection)
-        subforums = tuple(list_subforums(connection))
+        shelf = tuple(list_subforum_names(connection))
+        own = find_theme(connection) if settings.theme == "own" else None
         counts = count_by_status(connection)
         gate = read_gate(connection, now(), settings.zone)
         paused = find_pause(list_pauses(connection), None, now())
@@ -146,7 +214,15 @@ def _read_frame() -> Frame:
         failed=failed,
     )
     return Frame(
-        _entries(running + queued, failed), settings.theme, settings.density, subforums, g.get("subforum_id"), night
+        _entries(running + queued, failed),
+        theme="auto" if settings.theme == "own" and own is None else settings.theme,
+        density=settings.density,
+        text_size=settings.text_size,
+        has_keys=settings.has_keys,
+        theme_stamp=f"{own[1].timestamp():.6f}" if own else "",
+        shelf=shelf,
+        subforum_id=g.get("subforum_id"),
+        night=night,
     )
 
 
@@ -159,12 +235,27 @@ def _entries(queued: int, failed: int) -> tuple[Entry, ...]:
 
     return (
         entry("Home", "/", "house"),
+        entry("Morning", "/morning", "sun"),
+        entry("Unread", "/unread", "inbox", is_wide=True),
         entry("Queue", "/queue", "list-end", count=queued),
+        entry("Bookmarks", "/bookmarks", "bookmark", is_wide=True),
+        entry("Drafts", "/drafts", "pencil", is_wide=True),
         entry("Personas", "/personas", "users-round"),
         entry("Schedule", "/schedule", "calendar-clock"),
         entry("Backends", "/backends", "server", is_wide=True),
         entry("Settings", "/settings", "settings"),
     )
+
+
+@blueprint.app_template_global()
+def elements_in(html: str) -> list[str]:
+    """The names NAME of the elements ``<forllm-NAME>`` in a page's content, each once: their scripts are linked."""
+    return sorted(set(_ELEMENT.findall(html)) & _element_names())
+
+
+@cache
+def _element_names() -> frozenset[str]:
+    return frozenset(file.stem for file in (static_dir() / "js" / "elements").glob("*.js"))
 
 
 @blueprint.app_template_global()

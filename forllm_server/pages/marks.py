@@ -28,6 +28,25 @@ def mark(name: str, is_persona: bool = True, size: str = "") -> Markup:
     )
 
 
+@lru_cache(maxsize=512)
+def mark_symbol(name: str) -> Markup:
+    """The drawing of a name's mark, to be put once into a page that refers to it with :func:`mark_use`."""
+    return Markup('<symbol id="{}" viewBox="-1 -1 7 7"><path d="{}"/></symbol>').format(
+        _symbol_id(name), _pattern(name)
+    )
+
+
+@lru_cache(maxsize=512)
+def mark_use(name: str, is_persona: bool = True) -> Markup:
+    """A name's mark by reference: a page with fifty posts by one author draws it once."""
+    classes = f"mark {hue_class(name)}" if is_persona else "mark"
+    return Markup('<svg class="{}" aria-hidden="true"><use href="#{}"/></svg>').format(classes, _symbol_id(name))
+
+
+def _symbol_id(name: str) -> str:
+    return f"mark-{_digest(name)[1:5].hex()}"
+
+
 def _pattern(name: str) -> str:
     """The lit fields as a path, each run of neighbours in a row as one rectangle: a page has a mark a post."""
     bits = int.from_bytes(_digest(name)[1:4], "big")

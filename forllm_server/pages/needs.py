@@ -1,6 +1,6 @@
 """What needs a person, grouped by cause, each with the one action that mends it. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,13 +22,16 @@ class Mend(StrEnum):
 
 @dataclass(frozen=True)
 class Need:
-    """``title``: what is wrong. ``text``: what was said about it, when it is the same of all. ``rows``: whose need."""
+    """``title``: what is wrong. ``text``: what was said about it, when it is the same of all. ``rows``: whose need;
+    ``number``: how many they are with those that are not shown.
+    """
 
     key: str
     title: str
     text: str
     mend: Mend
     rows: tuple[PlanRow, ...]
+    number: int
 
     @property
     def backend_id(self) -> int | None:
@@ -66,23 +69,30 @@ _KINDS: dict[str, tuple[Mend, _Titles]] = {
 _OTHER: tuple[Mend, _Titles] = (Mend.RETRY, lambda _row: "FORLLM itself stumbled")
 
 
-def needs_of(rows: Sequence[PlanRow]) -> list[Need]:
-    """The needs among these rows, those with the most requests first. Rows that need nobody are left out."""
+def needs_of(rows: Sequence[PlanRow], unshown: Mapping[int, int] | None = None) -> list[Need]:
+    """The needs among these rows, those with the most requests first. Rows that need nobody are left out.
+
+    ``unshown``: how many stand behind the shown ones in the line of each backend: what the last one shown needs, they
+    need too.
+    """
+    last = {row.llm_request.backend_id: row for row in rows if row.place}
+    behind = {row.llm_request.id: (unshown or {}).get(key or 0, 0) for key, row in last.items()}
     groups: dict[tuple[str, bool], list[PlanRow]] = {}
     for row in rows:
         if row.standing.needs_person or row.standing.cause == Cause.BACKEND_DOWN:
             _, title = _KINDS.get(row.standing.cause or "", _OTHER)
             groups.setdefault((title(row), row.llm_request.status is Status.FAILED), []).append(row)
-    needs = [_need(number, title, members) for number, ((title, _), members) in enumerate(groups.items())]
-    return sorted(needs, key=lambda need: -len(need.rows))
+    needs = [_need(number, title, members, behind) for number, ((title, _), members) in enumerate(groups.items())]
+    return sorted(needs, key=lambda need: -need.number)
 
 
-def _need(number: int, title: str, rows: Sequence[PlanRow]) -> Need:
+def _need(number: int, title: str, rows: Sequence[PlanRow], behind: Mapping[int, int]) -> Need:
     mend, _ = _KINDS.get(rows[0].standing.cause or "", _OTHER)
     if mend is Mend.TEST_BACKEND and rows[0].llm_request.backend_id is None:
         mend = Mend.RETRY
     sentences = list(dict.fromkeys(row.standing.sentence for row in rows))
-    return Need(f"need-{number}", title, _text(title, sentences), mend, tuple(rows))
+    every = len(rows) + sum(behind.get(row.llm_request.id, 0) for row in rows)
+    return Need(f"need-{number}", title, _text(title, sentences), mend, tuple(rows), every)
 
 
 def _text(title: str, sentences: Sequence[str]) -> str:

@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
 from forllm_server.jobs.standing import Standing
+from forllm_server.pages.plan_lines import Share
 from forllm_server.pages.words import counted
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.estimate import DoneBy
 from forllm_server.queue.model import LlmRequest, Status
-from forllm_server.queue.plan import Placed
 from forllm_server.schedule.words import duration_words, moment_words
 
 _EXCERPT_CHARS = 90
@@ -72,13 +71,28 @@ class PlanRow:
     @property
     def stamp(self) -> str:
         """Another one whenever the row would look different."""
-        parts = (self.llm_request.status, self.place, self.takes, self.done_by, self.likely, self.cause, self.up)
-        return "|".join(str(part) for part in (*parts, self.down, self.line, self.standing.label))
+        parts = (
+            *(
+                self.llm_request.status,
+                self.place,
+                self.takes,
+                self.done_by,
+                self.likely,
+                self.cause,
+                self.up,
+                self.down,
+            ),
+            *(self.line, self.standing.label, self.llm_request.pinned is not None),
+        )
+        return "|".join(str(part) for part in parts)
 
 
 @dataclass(frozen=True)
 class PlanGroup:
-    """Rows that follow one another on one model in one window; ``cause``: why most of them wait."""
+    """Rows that follow one another on one model in one window; ``cause``: why most of them wait.
+
+    ``note`` tells how many they are in all, also those that are not shown.
+    """
 
     key: str
     heading: str
@@ -86,6 +100,25 @@ class PlanGroup:
     hue: str
     cause: str
     rows: tuple[PlanRow, ...]
+
+
+@dataclass(frozen=True)
+class PlanRest:
+    """What stands behind the rows that are shown: ``parts`` names its kinds, ``url`` leads there."""
+
+    key: str
+    words: str
+    parts: tuple[str, ...]
+    url: str
+    label: str
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """The groups of one line, and what is not shown of it."""
+
+    groups: tuple[PlanGroup, ...]
+    rest: PlanRest | None = None
 
 
 @dataclass(frozen=True)
@@ -126,55 +159,68 @@ def hues_of(model_ids: Iterable[int | None]) -> dict[int | None, str]:
 
 
 def group_plan(
-    rows: Sequence[PlanRow], plan: Sequence[Placed], hues: Mapping[int | None, str], now: datetime, zone: ZoneInfo
+    rows: Sequence[PlanRow], share: Share, hues: Mapping[int | None, str], now: datetime, zone: ZoneInfo
 ) -> list[PlanGroup]:
-    """The queued rows in the order of service, by window and model; those without a model come last."""
-    by_id = {row.llm_request.id: row for row in rows}
-    placed = [(each, by_id[each.id]) for each in _numbered(plan, by_id)]
-    groups: list[PlanGroup] = []
-    for key, members in groupby(placed, key=lambda pair: (pair[0].backend_id, pair[0].model_id, pair[0].opens_at)):
-        found = [row for _, row in members]
-        when = f"from {moment_words(key[2], now, zone)}" if key[2] else ""
-        groups.append(_group(found, hues.get(key[1], ""), when, number=len(groups)))
-    planned = {each.id for each, _ in placed}
-    lost = [row for row in rows if row.llm_request.id not in planned and row.llm_request.status is Status.QUEUED]
-    return groups + ([_group(lost, "", "", number=len(groups))] if lost else [])
+    """The shown part of a line in the order of service, by window and model."""
+    by_id = _numbered(share, {row.llm_request.id: row for row in rows})
+    groups = []
+    for begin, end in share.runs():
+        members = share.placed[max(begin, share.start) : min(end, share.stop)]
+        found = [by_id[each.id] for each in members if each.id in by_id]
+        if found:
+            opens_at = members[0].opens_at
+            when = f"from {moment_words(opens_at, now, zone)}" if opens_at else ""
+            key = f"{share.backend_id}-{begin}"
+            groups.append(_group(found, hues.get(members[0].model_id, ""), when, key=key, number=end - begin))
+    return groups
 
 
-def _numbered(plan: Sequence[Placed], by_id: dict[int, PlanRow]) -> list[Placed]:
-    """Those that have a row; each row is told its place in line and whom it can change places with."""
-    places: Counter[int] = Counter()
-    for each in plan:
-        places[each.backend_id] += 1
-        if each.id in by_id:
-            by_id[each.id] = replace(by_id[each.id], place=places[each.backend_id])
-    shown = [each for each in plan if each.id in by_id]
+def _numbered(share: Share, by_id: Mapping[int, PlanRow]) -> dict[int, PlanRow]:
+    """The rows with their places in line and whom they can change places with."""
     lines: dict[str, list[int]] = {}
-    for each in shown:
-        lines.setdefault(by_id[each.id].line, []).append(each.id)
+    numbered = {}
+    first = max(share.start - 1, 0)
+    for place, each in enumerate(share.placed[first : share.stop + 1], start=first + 1):
+        if each.id in by_id:
+            numbered[each.id] = replace(by_id[each.id], place=place)
+            lines.setdefault(by_id[each.id].line, []).append(each.id)
     for ids in lines.values():
         for before, here, after in zip([None, *ids], ids, [*ids[1:], None], strict=False):
-            by_id[here] = replace(by_id[here], up=before, down=after)
-    return shown
+            numbered[here] = replace(numbered[here], up=before, down=after)
+    return numbered
 
 
-def _group(rows: Sequence[PlanRow], hue: str, when: str, *, number: int) -> PlanGroup:
+def _group(rows: Sequence[PlanRow], hue: str, when: str, *, key: str, number: int) -> PlanGroup:
     first = rows[0]
     model = first.llm_request.model_name
     where = f"on {first.backend_name}" if model and first.backend_name else ""
     cause, _ = Counter(row.standing.sentence for row in rows).most_common(1)[0]
     told = tuple(replace(row, cause="" if row.standing.sentence == cause else row.standing.sentence) for row in rows)
-    note = ", ".join(filter(None, (where, when, counted(len(rows), "request"))))
-    return PlanGroup(f"{number}-{first.llm_request.model_id}", model or "No model yet", note, hue, cause, told)
+    note = ", ".join(filter(None, (where, when, counted(number, "request"))))
+    return PlanGroup(key, model or "No model yet", note, hue, cause, told)
 
 
-def set_aside(rows: Sequence[PlanRow]) -> list[PlanGroup]:
-    """What waits for another try, and what is on hold: after the plan, each with its own cause."""
-    groups = []
-    for status, heading in ((Status.WAITING, "Waiting for another try"), (Status.HELD, "On hold")):
-        members = [row for row in rows if row.llm_request.status is status]
-        if members:
-            groups.append(replace(_group(members, "", "", number=0), key=status.value, heading=heading))
-    return [
-        replace(group, note=f"{len(group.rows):,} request{'' if len(group.rows) == 1 else 's'}") for group in groups
-    ]
+def set_aside(rows: Sequence[PlanRow], counts: Mapping[Status, int], lost_count: int) -> list[PlanLine]:
+    """After the plan: what has no model yet, what waits for another try, and what is on hold, each with its cause.
+
+    ``counts`` and ``lost_count`` (of those without a model) tell how many there are in all.
+    """
+    kinds = (
+        (Status.QUEUED, "No model yet", lost_count),
+        (Status.WAITING, "Waiting for another try", counts.get(Status.WAITING, 0)),
+        (Status.HELD, "On hold", counts.get(Status.HELD, 0)),
+    )
+    lines = []
+    for status, heading, number in kinds:
+        if members := [row for row in rows if row.llm_request.status is status]:
+            group = _group(members, "", "", key=status.value, number=number)
+            note = counted(number, "request")
+            lines.append(PlanLine((replace(group, heading=heading, note=note),), _unshown(status, number, members)))
+    return lines
+
+
+def _unshown(status: Status, number: int, shown: Sequence[PlanRow]) -> PlanRest | None:
+    missing = number - len(shown)
+    if missing <= 0:
+        return None
+    return PlanRest(status.value, f"{missing:,} more", (), f"/queue/history?status={status.value}", "All of them")

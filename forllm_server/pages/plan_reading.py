@@ -1,35 +1,43 @@
 """Reading what the queue page shows: the rows with all that surrounds them, in a fixed number of queries."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from forllm_server.catalog.backend_store import list_backends
+from forllm_server.catalog.backend_store import get_backend, list_backends
 from forllm_server.catalog.model import BackendRecord, ListedModel
 from forllm_server.catalog.model_store import list_models
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.model import Post
 from forllm_server.jobs.forecast import Forecast, forecast
 from forllm_server.jobs.standing import list_standings, pause_words
+from forllm_server.pages.hours import hours_words
 from forllm_server.pages.needs import Need, needs_of
 from forllm_server.pages.nightbar import Names, NightBar, night_bar
-from forllm_server.pages.plan import PlanGroup, PlanRow, Times, group_plan, hues_of, set_aside, with_times
+from forllm_server.pages.plan import PlanLine, PlanRest, PlanRow, Times, group_plan, hues_of, set_aside, with_times
+from forllm_server.pages.plan_lines import Share, lines_of, shared_out
 from forllm_server.pages.tonight import Tonight, tonight
 from forllm_server.personas.version_store import list_versions_by_ids
 from forllm_server.queue.chunk_store import list_partials
-from forllm_server.queue.llm_request_store import list_llm_requests, list_plan
+from forllm_server.queue.line_store import list_llm_requests_by_ids
+from forllm_server.queue.llm_request_store import list_llm_requests, list_without_backend
 from forllm_server.queue.model import LlmRequest, Pause, Status
 from forllm_server.queue.pause_store import WHOLE_QUEUE, list_pauses
+from forllm_server.queue.plan import LONGEST_PLAN
+from forllm_server.queue.plan_store import list_crowds
+from forllm_server.queue.worker_store import list_workers
 from forllm_server.schedule.gate import read_gate
+from forllm_server.schedule.words import moment_words
 from forllm_server.settings.values import read_settings
 
-#: So many rows of the plan are shown, and so many each of what runs, is set aside, or failed.
-ROWS = 300
+#: So many rows of the plan are shown at once, and so many each of what runs, is set aside, or failed.
+ROWS = 100
 FEW = 100
-_TAIL_CHARS = 280
+_TAIL_CHARS = 240
 
 
 @dataclass(frozen=True)
@@ -62,45 +70,123 @@ class Evening:
     model_count: int
     running: tuple[RunningRow, ...]
     needs: tuple[Need, ...]
-    groups: tuple[PlanGroup, ...]
-    more_count: int
+    lines: tuple[PlanLine, ...]
     counts: Mapping[Status, int]
+    has_worker: bool
     pauses: tuple[Paused, ...]
     backends: tuple[BackendRecord, ...]
     models: tuple[ListedModel, ...]
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A page of one backend's line: the places ``first`` to ``last`` of ``number``."""
+
+    backend: BackendRecord
+    first: int
+    last: int
+    number: int
+    lines: tuple[PlanLine, ...]
+    counts: Mapping[Status, int]
+    models: tuple[ListedModel, ...]
+
+    @property
+    def previous_first(self) -> int | None:
+        """Where the page before this one begins; None on the first."""
+        return max(1, self.first - ROWS) if self.first > 1 else None
+
+
 def read_evening(connection: Connection, now: datetime) -> Evening:
-    """The whole page as it is now."""
+    """The whole page as it is now. However long the queue is, it costs the same."""
     settings = read_settings(connection)
     gate = read_gate(connection, now, settings.zone)
     foretold = forecast(connection, now)
-    found = _found(connection)
-    times = Times(foretold.starts_at, foretold.done_by, now, foretold.zone)
-    rows = [with_times(row, times) for row in list_rows(connection, found, now)]
+    shares = shared_out(_lines(connection, foretold), ROWS)
+    rows = _rows(connection, _found(connection, shares), foretold)
     backends, models = list_backends(connection), list_models(connection)
     running = [row for row in rows if row.llm_request.status is Status.RUNNING]
     hues = hues_of([*(r.llm_request.model_id for r in running), *(each.model_id for each in foretold.plan)])
     pauses = list_pauses(connection)
     whole = pauses.get(WHOLE_QUEUE)
     names = Names({b.id: b.name for b in backends}, {m.model.id: m.model.name for m in models}, hues)
-    groups = group_plan(rows, foretold.plan, hues, now, foretold.zone)
+    lines = [_line(rows, share, foretold, names) for share in shares]
+    placed = {row.llm_request.id: row for line in lines for group in line.groups for row in group.rows}
+    planned = {id for share in shares for id in share.ids()}
+    others = [row for row in rows if row.llm_request.id not in planned]
+    lost_count = foretold.counts.get(Status.QUEUED, 0) - sum(share.number for share in shares)
     return Evening(
         tonight=tonight(foretold, gate, whole if whole and _holds(whole, now) else None),
-        gate_words=gate.words(),
+        gate_words=hours_words(gate, backends),
         zone_name=foretold.zone.key,
         bar=night_bar(foretold, [row.llm_request for row in running], gate, names),
         machine_seconds=foretold.machine_seconds,
         model_count=len(hues.keys() - {None}),
         running=_running(connection, running),
-        needs=tuple(needs_of(rows)),
-        groups=(*groups, *set_aside(rows)),
-        more_count=_more(foretold, rows),
+        needs=tuple(needs_of([*placed.values(), *others], {each.backend_id: each.rest_count for each in shares})),
+        lines=(*(line for line in lines if line.groups), *set_aside(others, foretold.counts, lost_count)),
         counts=foretold.counts,
+        has_worker=any(each.is_alive(now) for each in list_workers(connection)),
         pauses=_pauses(pauses, backends, foretold),
         backends=tuple(backends),
         models=tuple(models),
     )
+
+
+def read_stretch(connection: Connection, backend_id: int, first: int, now: datetime) -> Stretch:
+    """A page of the line of a backend, from the place ``first``. Raises NotFound (backend)."""
+    backend = get_backend(connection, backend_id)
+    foretold = forecast(connection, now)
+    line = _lines(connection, foretold).get(backend_id) or Share(backend_id, (), 0, 0)
+    start = min(first - 1, max(len(line.placed) - 1, 0))
+    share = replace(line, start=start, stop=min(start + ROWS, len(line.placed)))
+    rows = _rows(connection, list_llm_requests_by_ids(connection, share.ids()), foretold)
+    models = list_models(connection)
+    hues = hues_of(each.model_id for each in foretold.plan)
+    names = Names({backend.id: backend.name}, {m.model.id: m.model.name for m in models}, hues)
+    lines = (_line(rows, share, foretold, names),) if rows else ()
+    return Stretch(backend, start + 1, share.stop, share.number, lines, foretold.counts, tuple(models))
+
+
+def _lines(connection: Connection, foretold: Forecast) -> dict[int, Share]:
+    """The lines of the backends. What stands behind the longest plan is counted only where there is such a line."""
+    lengths = Counter(each.backend_id for each in foretold.plan)
+    is_long = any(number >= LONGEST_PLAN for number in lengths.values())
+    return lines_of(foretold.plan, list_crowds(connection) if is_long else ())
+
+
+def _rows(connection: Connection, found: Sequence[LlmRequest], foretold: Forecast) -> list[PlanRow]:
+    times = Times(foretold.starts_at, foretold.done_by, foretold.at, foretold.zone)
+    return [with_times(row, times) for row in list_rows(connection, found, foretold.at)]
+
+
+def _line(rows: Sequence[PlanRow], share: Share, foretold: Forecast, names: Names) -> PlanLine:
+    groups = group_plan(rows, share, names.hues, foretold.at, foretold.zone)
+    return PlanLine(tuple(groups), _rest(share, foretold, names))
+
+
+def _rest(share: Share, foretold: Forecast, names: Names) -> PlanRest | None:
+    """What stands behind the rows of a line that are shown."""
+    if not share.rest_count:
+        return None
+    where = names.backends.get(share.backend_id, "")
+    kinds = share.rest()
+    openings = {opens_at for _, opens_at, _ in kinds}
+    parts = [
+        f"{number:,} on {names.models.get(model_id, 'a model')}{_from(opens_at, foretold) if len(openings) > 1 else ''}"
+        for model_id, opens_at, number in kinds
+    ]
+    if unnamed := share.rest_count - sum(number for *_, number in kinds):
+        parts.append(f"{unnamed:,} others")
+    key = f"rest-{share.backend_id}"
+    words = f"{share.rest_count:,} more on {where}{_from(openings.pop(), foretold) if len(openings) == 1 else ''}:"
+    if share.stop >= len(share.placed):
+        return PlanRest(key, words, tuple(parts), "/queue/history?status=queued", "All that is in line")
+    url = f"/queue?backend_id={share.backend_id}&first={share.stop + 1}"
+    return PlanRest(key, words, tuple(parts), url, f"Next {min(ROWS, len(share.placed) - share.stop):,}")
+
+
+def _from(opens_at: datetime | None, foretold: Forecast) -> str:
+    return f" from {moment_words(opens_at, foretold.at, foretold.zone)}" if opens_at else ""
 
 
 def list_rows(connection: Connection, found: Sequence[LlmRequest], now: datetime) -> list[PlanRow]:
@@ -134,11 +220,13 @@ def read_running(connection: Connection, now: datetime) -> tuple[RunningRow, ...
     return _running(connection, list_rows(connection, found[::-1], now))
 
 
-def _found(connection: Connection) -> list[LlmRequest]:
-    first = list_plan(connection, limit=ROWS)
-    others = list_llm_requests(connection, statuses=[Status.WAITING, Status.HELD], limit=FEW)
+def _found(connection: Connection, shares: Sequence[Share]) -> list[LlmRequest]:
+    running = list_llm_requests(connection, statuses=[Status.RUNNING], limit=FEW)[::-1]
+    planned = list_llm_requests_by_ids(connection, [each for share in shares for each in share.ids()])
+    lost = list_without_backend(connection, limit=FEW)
+    others = [list_llm_requests(connection, statuses=[each], limit=FEW) for each in (Status.WAITING, Status.HELD)]
     failed = list_llm_requests(connection, statuses=[Status.FAILED], limit=FEW)
-    return list(_by_id([*first, *others, *failed]).values())
+    return list(_by_id([*running, *planned, *lost, *others[0], *others[1], *failed]).values())
 
 
 def _running(connection: Connection, rows: Sequence[PlanRow]) -> tuple[RunningRow, ...]:
@@ -156,12 +244,6 @@ def _tail(text: str) -> str:
     if len(text) <= _TAIL_CHARS:
         return text
     return "…" + text[-_TAIL_CHARS:].partition(" ")[2]
-
-
-def _more(foretold: Forecast, rows: Sequence[PlanRow]) -> int:
-    statuses = (Status.QUEUED, Status.RUNNING, Status.WAITING, Status.HELD)
-    live = sum(foretold.counts.get(status, 0) for status in statuses)
-    return max(0, live - sum(row.llm_request.status in statuses for row in rows))
 
 
 def _pauses(pauses: Mapping[int, Pause], backends: Sequence[BackendRecord], foretold: Forecast) -> tuple[Paused, ...]:

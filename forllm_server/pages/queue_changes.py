@@ -14,7 +14,7 @@ from forllm_server.queue import control, pausing
 from forllm_server.queue.bulk import Action, Changes, change_many, requeue_many
 from forllm_server.queue.llm_request_store import list_llm_requests
 from forllm_server.queue.model import LlmRequest, Status
-from forllm_server.queue.moving import move_llm_requests
+from forllm_server.queue.moving import move_llm_requests, run_llm_request_tonight, unpin_llm_request
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current
 from forllm_server.web.forms import Form
@@ -34,6 +34,8 @@ _DONE = {
     Action.RELEASE: "back in the queue",
     Action.RETRY: "queued again",
     Action.RUN_NOW: "to run now",
+    Action.RUN_TONIGHT: "to run tonight",
+    Action.UNPIN: "back where the plan puts them",
 }
 
 _Act = Callable[[Connection, int, datetime], LlmRequest]
@@ -44,12 +46,14 @@ ACTS: dict[str, _Act] = {
     "hold": control.hold_llm_request,
     "release": control.release_llm_request,
     "run-now": control.run_llm_request_now,
+    "run-tonight": run_llm_request_tonight,
+    "unpinning": unpin_llm_request,
 }
 
 
 @blueprint.post("/queue/<int:llm_request_id>/<string:act>")
 def change(llm_request_id: int, act: str) -> Response:
-    """Cancel, retry, hold, release or run now; then back to where it was done."""
+    """Cancel, retry, hold, release, run now or tonight, or take its place by hand back; then back to where it was."""
     if act not in ACTS:
         raise NotFound()
     with current().database.transaction() as connection:

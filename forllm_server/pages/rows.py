@@ -1,9 +1,10 @@
 """The rows of a thread: posts, and the replies that are not there yet in the places where they will be. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from forllm_server.activity.model import Votes
 from forllm_server.forum.model import Post
 from forllm_server.jobs.standing import Standing
 from forllm_server.pages.marks import hue_class
@@ -14,6 +15,9 @@ from forllm_server.queue.model import LlmRequest, Partial, Status
 DEEPEST = 8
 #: how long something cancelled stays in the thread when it had written nothing
 CANCELLED_STAYS = timedelta(hours=1)
+#: a text of more lines than that, on a screen of usual width, is folded
+LONG_LINES = 100
+_LINE_CHARS = 90
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,29 @@ class PostRow:
     is_persona: bool
     persona_url: str
     version_label: str
+    #: written by the model that is there to try things with
+    is_tiny: bool
     facts: tuple[Fact, ...]
-    #: whom it answers, where standing in no longer shows it
+    #: whom it answers, where standing in does not show it
     answering: str
     continues_url: str
     is_cut: str
+    #: not seen by the reader before
+    is_unseen: bool
+    votes: Votes
+    #: the posts that quote it
+    quoting: tuple[int, ...]
+    #: how many lines it has, about, where it is folded for its length; else 0
+    long_lines: int
 
     @property
     def key(self) -> str:
         return f"post-{self.post.id}"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it looks unread: what one wrote oneself never does."""
+        return self.is_unseen and self.is_persona
 
 
 @dataclass(frozen=True)
@@ -76,6 +94,14 @@ class Surroundings:
     partials: Mapping[int, Partial]
     now: datetime
     base_depth: int = 0
+    is_flat: bool = False
+    #: answered on this page, but not on it
+    parents: Mapping[int, Post] = field(default_factory=dict)
+    unseen: frozenset[int] = frozenset()
+    bookmarked: frozenset[int] = frozenset()
+    votes: Mapping[int, Votes] = field(default_factory=dict)
+    quoting: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    tiny_models: frozenset[str] = frozenset()
 
 
 def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | PendingRow]:
@@ -88,14 +114,14 @@ def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | P
     rows: list[PostRow | PendingRow] = []
     open_posts: list[Post] = []
     for post in posts:
-        while open_posts and open_posts[-1].depth >= post.depth:
+        # As it was written, what is still to be written comes after everything.
+        while open_posts and open_posts[-1].depth >= post.depth and not around.is_flat:
             rows += _pending_rows(open_posts.pop(), waiting, around)
         is_below_parent = bool(rows) and rows[-1].key == f"post-{post.parent_id}"
         rows.append(_post_row(post, by_id, around, is_below_parent=is_below_parent))
         open_posts.append(post)
-    while open_posts:
-        rows += _pending_rows(open_posts.pop(), waiting, around)
-    return rows
+    rest = open_posts if around.is_flat else reversed(open_posts)
+    return rows + [row for post in rest for row in _pending_rows(post, waiting, around)]
 
 
 def _is_shown(request: LlmRequest, around: Surroundings) -> bool:
@@ -118,7 +144,7 @@ def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> P
     return PendingRow(
         llm_request=request,
         standing=standing,
-        depth=min(question.depth + 1 - around.base_depth, DEEPEST),
+        depth=0 if around.is_flat else min(question.depth + 1 - around.base_depth, DEEPEST),
         stamp=f"{request.status}.{request.run}.{standing.label}.{standing.sentence}.{len(text)}",
         hue=hue_class(name),
         name=name,
@@ -131,42 +157,66 @@ def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> P
 
 def _post_row(post: Post, by_id: Mapping[int, Post], around: Surroundings, *, is_below_parent: bool) -> PostRow:
     version = around.versions.get(post.persona_version_id or 0)
-    parent = by_id.get(post.parent_id or 0)
-    depth = post.depth - around.base_depth
-    is_persona = post.is_by_persona
+    parent = by_id.get(post.parent_id or 0) or around.parents.get(post.parent_id or 0)
+    depth = 0 if around.is_flat else post.depth - around.base_depth
+    votes = around.votes.get(post.id, Votes())
+    quoting = around.quoting.get(post.id, ())
+    is_kept = post.id in around.bookmarked
+    is_placed = is_below_parent or (depth <= DEEPEST and not around.is_flat)
     return PostRow(
         post=post,
         depth=max(0, min(depth, DEEPEST)),
-        stamp=f"{post.version}.{post.render_version}.{parent.version if parent else 0}",
-        hue=hue_class(post.author_name) if is_persona else "",
-        is_persona=is_persona,
+        stamp=_stamp(post, parent, f"{votes.up}.{votes.down}", str(len(quoting)), "b" if is_kept else ""),
+        hue=hue_class(post.author_name) if post.is_by_persona else "",
+        is_persona=post.is_by_persona,
         persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
         version_label=f"v{version.number}" if version else "",
-        facts=_facts(post, parent),
-        answering="" if depth <= DEEPEST or is_below_parent else _name_of(parent),
-        continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth >= DEEPEST and post.child_count else "",
+        is_tiny=post.is_by_persona and post.model_name in around.tiny_models,
+        facts=_facts(post, parent, is_kept=is_kept),
+        answering="" if is_placed or post.is_root else _name_of(parent),
+        # Where standing in ends: further down each post says itself whom it answers.
+        continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth == DEEPEST and post.child_count else "",
         is_cut=_cut_words(post),
+        is_unseen=post.id in around.unseen,
+        votes=votes,
+        quoting=quoting,
+        long_lines=_long_lines(post.content),
     )
+
+
+def _stamp(post: Post, parent: Post | None, *more: str) -> str:
+    own = f"{post.version}.{post.render_version}.{parent.version if parent else 0}"
+    return ".".join([own, *more]) if any(part.strip("0.") for part in more) else own
+
+
+def _long_lines(content: str) -> int:
+    if len(content) < LONG_LINES:
+        return 0
+    lines = sum(1 + len(line) // _LINE_CHARS for line in content.splitlines())
+    return lines if lines > LONG_LINES else 0
 
 
 def _name_of(parent: Post | None) -> str:
     return parent.author_name if parent else "an earlier post"
 
 
-def _facts(post: Post, parent: Post | None) -> tuple[Fact, ...]:
+def _facts(post: Post, parent: Post | None, *, is_kept: bool) -> tuple[Fact, ...]:
+    """What is worth knowing without asking; the rest is behind "More"."""
     facts = []
     usage = post.usage or {}
     how = f"/queue/{post.llm_request_id}" if post.llm_request_id else ""
     if usage.get("completion_tokens"):
         facts.append(Fact(f"{usage['completion_tokens']:,} tokens", how))
-    if "is_complete_thread" in usage:
-        facts.append(Fact("saw the whole thread" if usage["is_complete_thread"] else "did not see all of it", how))
+    if usage.get("is_complete_thread") is False:
+        facts.append(Fact("did not see all of the thread", how))
     if usage.get("truncated_prompt"):
         facts.append(Fact("its prompt was cut by the server", how))
     if post.edited_at is not None and post.revision_count:
         facts.append(Fact("edited", f"/posts/{post.id}/history"))
     if post.question_version is not None and parent is not None and parent.version > post.question_version:
         facts.append(Fact("question edited since", f"/posts/{parent.id}/history"))
+    if is_kept:
+        facts.append(Fact("bookmarked", "/bookmarks"))
     return tuple(facts)
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 from forllm_server.catalog.backend_store import list_backends
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.clock import now
+from forllm_server.pages.hours import hours_words
 from forllm_server.schedule import planning
 from forllm_server.schedule.exception_store import list_exceptions
 from forllm_server.schedule.gate import read_gate
@@ -49,11 +50,13 @@ def show() -> Response:
         exceptions = list_exceptions(connection, since=local.date() - timedelta(days=1))
         backends = list_backends(connection)
     own = {window.backend_id for window in windows if window.backend_id is not None and window.is_enabled}
-    shown: list[tuple[int | None, str]] = [(None, "All backends"), *((b.id, b.name) for b in backends if b.id in own)]
+    shown: list[tuple[int | None, str]] = [(b.id, b.name) for b in backends if b.id in own]
+    if len(shown) < max(len(backends), 1):
+        shown.insert(0, (None, "All other backends" if shown else "All backends"))
     pictures = [(label, week_picture(gate.plan, backend_id, local.date())) for backend_id, label in shown]
     return page(
         "schedule/show.html",
-        gate=gate,
+        hours_words=hours_words(gate, backends),
         zone_name=zone.key,
         pictures=pictures,
         today=local.date(),
@@ -73,8 +76,7 @@ def create_window() -> Response:
     window = _window(Form.of_request())
     with current().database.transaction() as connection:
         planning.add_window(connection, window, owner_id=current_user_id(), now=now())
-    current().wake_worker()
-    return see_other("/schedule")
+    return _told(_window_told(window), window.backend_id)
 
 
 @blueprint.get("/schedule/windows/<int:window_id>")
@@ -94,8 +96,7 @@ def change_window(window_id: int) -> Response:
     window = _window(Form.of_request())
     with current().database.transaction() as connection:
         planning.change_window(connection, window_id, window)
-    current().wake_worker()
-    return see_other("/schedule")
+    return _told(_window_told(window), window.backend_id)
 
 
 @blueprint.post("/schedule/windows/<int:window_id>/delete")
@@ -119,11 +120,18 @@ def create_exception() -> Response:
         start_minute=_clock(form, "exception_start"),
         end_minute=_clock(form, "exception_end"),
         backend_id=form.integer("exception_backend_id", least=1, most=2**63 - 1),
+        fields=("exception_start", "exception_end"),
     )
     with current().database.transaction() as connection:
-        planning.add_exception(connection, item, owner_id=current_user_id(), now=now(), note=form.text("note"))
-    current().wake_worker()
-    return see_other("/schedule")
+        planning.add_exception(
+            connection,
+            item,
+            owner_id=current_user_id(),
+            now=now(),
+            note=form.text("note"),
+            backend_field="exception_backend_id",
+        )
+    return _told(f"{exception_words(item)}.", item.backend_id)
 
 
 @blueprint.post("/schedule/exceptions/<int:exception_id>/delete")
@@ -149,9 +157,29 @@ def open_tonight() -> Response:
             now=now(),
             backend_id=form.integer("tonight_backend_id", least=1, most=2**63 - 1),
             note="tonight also",
+            backend_field="tonight_backend_id",
         )
     current().wake_worker()
     notice(f"Open until {clock_words(end_minute)}.")
+    return see_other("/schedule")
+
+
+def _window_told(window: Window) -> str:
+    """How a window was understood; a closing before the opening is on the next day."""
+    hours = f"{clock_words(window.start_minute)} to {clock_words(window.end_minute)}"
+    overnight = " of the next day" if window.is_overnight else ""
+    return f"Kept: {days_words(window.days)} {'all day' if window.is_all_day else hours + overnight}."
+
+
+def _told(words: str, backend_id: int | None) -> Response:
+    """Back to the schedule, with ``words``; and told when what was done leaves no opening at all."""
+    current().wake_worker()
+    with current().database.read() as connection:
+        gate = read_gate(connection, now())
+    if gate.is_open(backend_id) or gate.next_opening(backend_id):
+        notice(words)
+    else:
+        notice(f"{words} Now no opening is in sight: only “Run now” begins anything.", kind="warning")
     return see_other("/schedule")
 
 

@@ -11,6 +11,7 @@ from forllm_server.clock import now
 from forllm_server.pages.asking import model_label
 from forllm_server.personas.persona_store import list_personas
 from forllm_server.settings.fields import FIELDS, Field, Kind
+from forllm_server.settings.theme import find_theme
 from forllm_server.settings.values import change_settings, read_settings, value_from_form
 from forllm_server.settings.zones import machine_zone, zone_names
 from forllm_server.web.current import current
@@ -26,6 +27,7 @@ def show() -> Response:
     with current().database.read() as connection:
         settings = read_settings(connection)
         choices = {field.name: _choices(connection, field) for field in FIELDS}
+        has_own_theme = find_theme(connection) is not None
     sections = [(section.value, list(fields)) for section, fields in groupby(FIELDS, key=lambda field: field.section)]
     return page(
         "settings/show.html",
@@ -33,6 +35,7 @@ def show() -> Response:
         values=settings.as_dict(),
         unusable=settings.unusable,
         choices=choices,
+        has_own_theme=has_own_theme,
         zones=sorted(zone_names()),
         machine_zone=machine_zone().key,
     )
@@ -54,7 +57,7 @@ def _choices(connection: Connection, field: Field) -> list[tuple[Any, str]]:
     """What a field can be chosen from, where it is chosen from something."""
     match field.kind:
         case Kind.CHOICE:
-            return [(choice, choice) for choice in field.choices]
+            return list(zip(field.choices, field.choice_labels or field.choices, strict=True))
         case Kind.MODEL:
             models = [(listed.model.id, model_label(listed)) for listed in list_models(connection)]
             return [("", "the first that is there"), *models]

@@ -11,6 +11,7 @@ from forllm_server.forum.subforums import add_subforum, change_subforum, delete_
 from forllm_server.forum.topic_store import TopicCursor, list_topics
 from forllm_server.pages.asking import REASON_WORDS
 from forllm_server.pages.frame import current_settings
+from forllm_server.pages.trash import in_trash_words
 from forllm_server.personas.assigning import assign_persona, make_default, unassign_persona
 from forllm_server.personas.assignment_store import list_assignments
 from forllm_server.personas.choosing import choose
@@ -114,7 +115,7 @@ def delete(subforum_id: int) -> Response:
     with current().database.transaction() as connection:
         subforum = get_subforum(connection, subforum_id)
         delete_subforum(connection, subforum_id, now())
-    notice(f"“{subforum.name}” is in the trash, where it can be restored.")
+    notice(in_trash_words(f"“{subforum.name}”"), undo=f"/trash/subforum/{subforum_id}/restore")
     return see_other("/")
 
 

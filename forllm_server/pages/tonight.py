@@ -69,13 +69,14 @@ def _work(forecast: Forecast) -> str:
 
 def _is_tonight(forecast: Forecast, gate: Gate) -> bool:
     """Whether it all waits for an opening within a day, or for the end of one that has begun."""
-    if gate.is_always_open():
+    backend_ids: list[int | None] = list(dict.fromkeys(each.backend_id for each in forecast.plan)) or [None]
+    if any(gate.is_always_open(each) for each in backend_ids):
         return False
-    if gate.is_open():
+    if any(gate.is_open(each) for each in backend_ids):
         local = forecast.at.astimezone(forecast.zone)
         return local.hour >= 18 or local.hour < 6
-    opening = gate.next_opening()
-    return opening is not None and opening - forecast.at < timedelta(hours=_TONIGHT_HOURS)
+    openings = [gate.next_opening(each) for each in backend_ids]
+    return any(each is not None and each - forecast.at < timedelta(hours=_TONIGHT_HOURS) for each in openings)
 
 
 def _doubts(forecast: Forecast, number: int, paused: Pause | None) -> str:

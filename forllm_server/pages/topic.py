@@ -2,12 +2,27 @@
 
 from flask import Blueprint, Response, g, render_template, request
 
+from forllm_server.activity import note_store, seeing, seen_store
+from forllm_server.activity.model import View
 from forllm_server.clock import now
 from forllm_server.forum import subforum_store, topic_store
-from forllm_server.forum.topics import TITLE_MAX_CHARS, delete_topic, open_topic, rename_topic
-from forllm_server.pages.asking import ask_from_form, asked_words, read_options
+from forllm_server.forum.draft_model import DraftKind, DraftPlace
+from forllm_server.forum.topics import delete_topic, open_topic, rename_topic
+from forllm_server.pages.asking import read_options
+from forllm_server.pages.desk import finish_draft_of_form, read_desk, taken
 from forllm_server.pages.frame import current_settings
-from forllm_server.pages.thread import Place, pace_of, pending_of, read_rows, read_stretch, read_stretch_again
+from forllm_server.pages.marks import mark_symbol, mark_use
+from forllm_server.pages.mentioning import ask_about, tell_asked
+from forllm_server.pages.thread import (
+    Place,
+    pace_of,
+    pending_of,
+    read_rows,
+    read_stretch,
+    read_stretch_again,
+    unseen_of,
+)
+from forllm_server.pages.trash import in_trash_words
 from forllm_server.queue.version_store import get_versions
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.etag import unchanged, with_version
@@ -16,17 +31,24 @@ from forllm_server.web.fragments import notice, page, see_other
 
 blueprint = Blueprint("topic", __name__)
 
+blueprint.add_app_template_global(mark_symbol)
+blueprint.add_app_template_global(mark_use)
+
 
 @blueprint.get("/topics/<int:topic_id>")
 def show(topic_id: int) -> Response:
-    """A page of the thread, as flat rows that know their depth."""
-    limit = current_settings().posts_per_page
+    """A page of the topic as flat rows that know their depth: as a tree, or as it was written."""
+    settings = current_settings()
+    asked_view = request.args.get("view", "")
     with current().database.read() as connection:
         topic = topic_store.get_topic(connection, topic_id)
         versions = get_versions(connection, topic_id)
-        stretch = read_stretch(connection, topic_id, _place(), limit)
+        reading = seen_store.get_topic_reading(connection, current_user_id(), topic_id)
+        view = asked_view if asked_view in list(View) else reading.view or settings.thread_view
+        stretch = read_stretch(connection, topic_id, _place(), settings.posts_per_page, is_flat=view == View.FLAT)
+        note = note_store.find_note(connection, current_user_id(), topic_id)
     g.subforum_id = topic.subforum_id
-    rows = read_rows(topic, stretch)
+    rows = read_rows(topic, stretch, reading)
     pending = pending_of(rows)
     return page(
         "topic/show.html",
@@ -38,6 +60,12 @@ def show(topic_id: int) -> Response:
         pace=pace_of(rows),
         tag=_tag(topic.version, versions, has_pending=bool(pending)),
         is_branch=request.args.get("branch") is not None,
+        reading=reading,
+        view=view,
+        extra=f"view={asked_view}&" if asked_view else "",
+        query=f"?view={asked_view}" if asked_view else "",
+        note=note,
+        unseen_ids=unseen_of(rows),
     )
 
 
@@ -64,6 +92,7 @@ def _updates(topic_id: int, version: int) -> Response:
     form = Form(request.args.to_dict(flat=False))
     with current().database.read() as connection:
         topic = topic_store.get_topic(connection, topic_id)
+        reading = seen_store.get_topic_reading(connection, current_user_id(), topic_id)
         stretch = read_stretch_again(
             connection,
             topic_id,
@@ -71,8 +100,9 @@ def _updates(topic_id: int, version: int) -> Response:
             until=form.text("until"),
             base_depth=form.integer("base") or 0,
             limit=current_settings().posts_per_page,
+            is_flat=form.text("view") == View.FLAT,
         )
-    rows = read_rows(topic, stretch)
+    rows = read_rows(topic, stretch, reading)
     is_known = form.integer("known", most=2**63 - 1) == version
     text = render_template(
         "topic/_updates.html", topic=topic, rows=rows, pending=pending_of(rows), pace=pace_of(rows), is_known=is_known
@@ -86,14 +116,15 @@ def show_new(subforum_id: int) -> Response:
     with current().database.read() as connection:
         subforum = subforum_store.get_subforum(connection, subforum_id)
         options = read_options(connection, subforum_id)
+        desk = read_desk(connection, DraftPlace(DraftKind.TOPIC, subforum_id))
     g.subforum_id = subforum_id
-    return page("topic/new.html", subforum=subforum, options=options, title_max_chars=TITLE_MAX_CHARS)
+    return page("topic/new.html", subforum=subforum, options=options, desk=desk)
 
 
 @blueprint.post("/subforums/<int:subforum_id>/topics/new")
 @shows_again(show_new)
 def create(subforum_id: int) -> Response:
-    """Open a topic, and ask about its first post if that is wanted."""
+    """Open a topic, and ask those about its first post who are named in the form or called in the text."""
     form = Form.of_request()
     with current().database.transaction() as connection:
         topic, post = open_topic(
@@ -104,11 +135,11 @@ def create(subforum_id: int) -> Response:
             content=form.text("content"),
             now=now(),
         )
-        asked = ask_from_form(connection, form, post.id) if form.flag("is_asking") else None
-    if asked is not None:
-        current().wake_worker()
-        notice(asked_words(asked))
-    return see_other(f"/topics/{topic.id}")
+        seeing.see_posts(connection, current_user_id(), topic.id, [post.id])
+        words = ask_about(connection, form, post)
+        finish_draft_of_form(connection, form)
+    tell_asked(words)
+    return taken(see_other(f"/topics/{topic.id}"))
 
 
 @blueprint.get("/topics/<int:topic_id>/edit")
@@ -136,7 +167,7 @@ def delete(topic_id: int) -> Response:
     with current().database.transaction() as connection:
         topic = topic_store.get_topic(connection, topic_id)
         delete_topic(connection, topic_id, now())
-    notice(f"“{topic.title}” is in the trash, where it can be restored.")
+    notice(in_trash_words(f"“{topic.title}”"), undo=f"/trash/topic/{topic_id}/restore")
     return see_other(f"/subforums/{topic.subforum_id}")
 
 

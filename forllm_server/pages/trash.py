@@ -1,7 +1,7 @@
 """The trash: what was deleted and can be restored."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -34,14 +34,25 @@ RESTORERS: dict[TrashKind, Callable[[Connection, int], Any]] = {
 _ADDRESSES = {TrashKind.SUBFORUM: "/subforums/{}", TrashKind.TOPIC: "/topics/{}", TrashKind.POST: "/posts/{}"}
 
 
+def in_trash_words(what: str) -> str:
+    """The notice after something was deleted: where it is, and until when it can come back."""
+    until = now() + timedelta(days=current().config.trash_days)
+    return f"{what} is in the trash and can be restored until {until.day} {until:%B}."
+
+
 @blueprint.get("/trash")
 def show() -> Response:
     """What lies in the trash, last deleted first."""
     before = decode_cursor(request.args.get("after"), *_CURSOR)
     with current().database.read() as connection:
         items = list_trash(connection, limit=ROWS + 1, before=before[0] if before else None)
-    shown = items[:ROWS]
-    return page("trash/show.html", items=shown, next_cursor=_next(items, shown))
+    shown, days = items[:ROWS], current().config.trash_days
+    return page(
+        "trash/show.html",
+        items=[(item, item.deleted_at + timedelta(days=days)) for item in shown],
+        days=days,
+        next_cursor=_next(items, shown),
+    )
 
 
 @blueprint.post("/trash/<string:kind>/<int:item_id>/restore")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from forllm_server.db.types import metadata
 from forllm_server.personas.model import Assignment
@@ -28,10 +28,12 @@ def list_subforum_ids(connection: Connection, persona_id: int) -> list[int]:
 
 def find_default_persona_id(connection: Connection, subforum_id: int) -> int | None:
     """The persona that answers in a subforum when nobody asks for another."""
-    query = select(persona_assignments.c.persona_id).where(
-        persona_assignments.c.subforum_id == subforum_id, persona_assignments.c.is_default
-    )
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_DEFAULT, {"subforum_id_": subforum_id}).scalar_one_or_none()
+
+
+_DEFAULT = select(persona_assignments.c.persona_id).where(
+    persona_assignments.c.subforum_id == bindparam("subforum_id_"), persona_assignments.c.is_default
+)
 
 
 def has_assignment(connection: Connection, *, subforum_id: int, persona_id: int) -> bool:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.errors import NameTaken, NotFound
@@ -27,7 +27,7 @@ def get_persona_to_change(connection: Connection, persona_id: int) -> Persona:
 
 def find_persona(connection: Connection, persona_id: int) -> Persona | None:
     """The persona, deleted or not: its posts still name it."""
-    row = connection.execute(_select().where(personas.c.id == persona_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"id_": persona_id}).one_or_none()
     return _persona(row) if row else None
 
 
@@ -87,6 +87,10 @@ def _existing(persona: Persona | None) -> Persona:
 def _select() -> Select[Any]:
     version = [column.label(f"version_{column.name}") for column in persona_versions.c]
     return select(personas, *version).join(persona_versions, persona_versions.c.id == personas.c.current_version_id)
+
+
+# Built once: every question asks for it, and putting the statement together takes longer than executing it.
+_BY_ID = _select().where(personas.c.id == bindparam("id_"))
 
 
 def _persona(row: Row[Any]) -> Persona:

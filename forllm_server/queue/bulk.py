@@ -8,19 +8,21 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict, NotFound
-from forllm_server.queue import control
+from forllm_server.queue import control, moving
 from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import LlmRequest
 
 
 class Action(StrEnum):
-    """What can be done to many."""
+    """What can be done to many. ``UNPIN``: a place given by hand is taken back."""
 
     CANCEL = "cancel"
     HOLD = "hold"
     RELEASE = "release"
     RETRY = "retry"
     RUN_NOW = "run_now"
+    RUN_TONIGHT = "run_tonight"
+    UNPIN = "unpin"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ _ACTIONS: Mapping[Action, Callable[[Connection, int, datetime], LlmRequest]] = {
     Action.RELEASE: control.release_llm_request,
     Action.RETRY: control.retry_llm_request,
     Action.RUN_NOW: control.run_llm_request_now,
+    Action.RUN_TONIGHT: moving.run_llm_request_tonight,
+    Action.UNPIN: moving.unpin_llm_request,
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from forllm_server.queue.model import Partial
 from forllm_server.queue.tables import llm_chunks
@@ -15,7 +15,19 @@ def insert_chunk(connection: Connection, llm_request_id: int, *, run: int, seq: 
     if seq == 0:
         connection.execute(delete(llm_chunks).where(_c.llm_request_id == llm_request_id))
     connection.execute(
-        insert(llm_chunks).values(llm_request_id=llm_request_id, run=run, seq=seq, text=text, thinking=thinking)
+        _INSERT, {"llm_request_id": llm_request_id, "run": run, "seq": seq, "text": text, "thinking": thinking}
+    )
+
+
+_INSERT = insert(llm_chunks)
+
+
+def update_text_to_thinking(connection: Connection, llm_request_id: int, *, run: int) -> None:
+    """What that run has written so far was thinking, and no answer."""
+    connection.execute(
+        update(llm_chunks)
+        .where(_c.llm_request_id == llm_request_id, _c.run == run)
+        .values(thinking=_c.thinking + _c.text, text="")
     )
 
 

@@ -2,17 +2,17 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from forllm_server.queue import lease_store
-from forllm_server.queue.dispatch import LastServed, choose
+from forllm_server.queue import backend_state_store, lease_store, picks_store
+from forllm_server.queue.dispatch import LastServed, choose, served
 from forllm_server.queue.identity import is_gone
-from forllm_server.queue.lease_store import Queued
 from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import Cause, LlmRequest, Status
+from forllm_server.queue.picks_store import Queued
 from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, decide
 
 #: How long a worker's hold lasts without a sign of life.
@@ -40,29 +40,40 @@ def claim(
     connection: Connection,
     *,
     backends: Sequence[ClaimableBackend],
-    last_served: Mapping[int, LastServed],
     worker: str,
     now: datetime,
+    own_last: Mapping[int, LastServed] | None = None,
 ) -> Claimed | None:
     """Take the next request of the first backend that has room and work. The caller's transaction makes it so.
 
-    Outside its window a backend runs only the live lane ("run now").
+    Outside its window a backend runs only the live lane ("run now"). ``own_last``: by backend, what the place that
+    asks has served last: where a backend has several, each keeps to its own thread.
     """
     for backend in backends:
-        queued = lease_store.find_queued(connection, backend.id, only_live=not backend.is_window_open)
+        queued = picks_store.find_queued(connection, backend.id, only_live=not backend.is_window_open)
         if queued is None or not _has_room(backend, queued, now):
             continue
-        # Only a backend with several places can have anything beside it: one statement less for all the others.
-        running = lease_store.list_running_prefixes(connection, backend.id) if queued.running_count else []
-        chosen = choose(queued.candidates, last_served.get(backend.id), now, running)
-        if chosen is None:
-            continue
+        last = _last(queued, (own_last or {}).get(backend.id) if backend.concurrency > 1 else None)
+        picks = picks_store.find_picks(connection, backend.id, queued, last)
+        chosen = choose(picks, last, now)
         request = lease_store.update_to_running(
             connection, chosen.id, token=secrets.token_hex(8), until=now + LEASE, worker=worker, now=now
         )
-        if request is not None:
-            return Claimed(request, queued.failures)
+        if request is None:
+            continue
+        after = served(chosen, picks, last)
+        if after != queued.last:
+            backend_state_store.replace_last_served(connection, backend.id, after, now=now)
+        return Claimed(request, queued.failures)
     return None
+
+
+def _last(queued: Queued, own: LastServed | None) -> LastServed | None:
+    """What the backend served last; the thread is that of the place that asks, if its model is still the loaded one."""
+    last = queued.last
+    if last is None or own is None or own.model_id != last.model_id:
+        return last
+    return replace(last, persona_version_id=own.persona_version_id, topic_id=own.topic_id)
 
 
 def _has_room(backend: ClaimableBackend, queued: Queued, now: datetime) -> bool:
@@ -75,7 +86,12 @@ def _has_room(backend: ClaimableBackend, queued: Queued, now: datetime) -> bool:
 
 def rescue_expired(connection: Connection, now: datetime, dice: Callable[[], float]) -> list[LlmRequest]:
     """Take back the requests whose lease has run out: their worker is gone or stood still."""
-    return _rescue(connection, lease_store.list_running(connection, expired_before=now), now, dice)
+    return _rescue(connection, list_expired(connection, now), now, dice)
+
+
+def list_expired(connection: Connection, now: datetime) -> list[LlmRequest]:
+    """The running requests without a lease that holds. One that ends later than any can: the clock was set back."""
+    return lease_store.list_running(connection, expired_before=now, impossible_after=now + 2 * LEASE)
 
 
 def rescue_orphans(connection: Connection, now: datetime, dice: Callable[[], float]) -> list[LlmRequest]:

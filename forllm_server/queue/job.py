@@ -60,6 +60,9 @@ class Job:
         self.lease = Lease(request.id, request.lease_token or "", request.run, request.topic_id)
         self.interruption: Interruption | None = None
         self.is_settled = False
+        #: What else happens in the transaction of a good end, after all that belongs to it; what it returns is called
+        #: when that transaction has been committed.
+        self.and_then: Callable[[Connection], Callable[[], None]] | None = None
         self._backend_failures = backend_failures
         self.renewed_at = clock.monotonic()
         self.output_tokens = 0
@@ -73,6 +76,8 @@ class Job:
         self._save_at_tokens = CHECKPOINT_TOKENS
         self._tried_at = self.renewed_at
         self._seq = 0
+        self._is_saved_text_thinking = False
+        self._has_prompt = False
 
     def on_interrupt(self, stop: Callable[[], None]) -> None:
         """Have ``stop`` called, from another thread, when the run is interrupted; at once if it is already."""
@@ -102,8 +107,31 @@ class Job:
         with self.database.transaction() as connection:
             self._renew(connection, now)
             prompt_store.replace_prompt(
-                connection, self.request.id, layout=layout, messages=messages, breakdown=breakdown, now=now
+                connection,
+                self.request.id,
+                layout=layout,
+                messages=messages,
+                breakdown=breakdown,
+                now=now,
+                is_first=self.request.run == 1 and not self._has_prompt,
             )
+        self._has_prompt = True
+
+    def begin_with(self, text: str, tokens: int) -> None:
+        """Let the answer begin with ``text``, of so many tokens, that an earlier run has written; empty: begin anew.
+
+        It stands in the database as that run's until the first checkpoint of this one.
+        """
+        self.output_tokens = tokens
+        self._unsaved_tokens = self._seq = 0
+        self._text, self._thinking = [text] if text else [], []
+        self._is_saved_text_thinking = False
+
+    def take_text_for_thinking(self) -> None:
+        """All text so far turned out to be thinking."""
+        self._thinking = ["".join(self._thinking) + "".join(self._text)]
+        self._text = [""]
+        self._is_saved_text_thinking = self._seq > 0
 
     def write(self, text: str, thinking: str = "", tokens: int = 1) -> None:
         """Take a piece of the answer; it is saved with the next checkpoint."""
@@ -134,6 +162,8 @@ class Job:
             )
             if asked is None:
                 self._lose()
+            if self._is_saved_text_thinking:
+                chunk_store.update_text_to_thinking(connection, self.request.id, run=self.lease.run)
             chunk_store.insert_chunk(
                 connection, self.request.id, run=self.lease.run, seq=self._seq, text=text, thinking=thinking
             )
@@ -143,6 +173,7 @@ class Job:
         self._unsaved_tokens = 0
         self._text.clear()
         self._thinking.clear()
+        self._is_saved_text_thinking = False
         if asked:
             self.interrupt(Interruption.CANCELLED)
 
@@ -190,12 +221,16 @@ class Job:
                 self._succeed(write_reply, outcome)
                 break
             except Unavailable:
-                self._patience.wait(pause_seconds)
+                self.wait(pause_seconds)
                 self.raise_if_interrupted()
         else:
             self._succeed(write_reply, outcome)
         self.is_settled = True
         self.output_tokens = output_tokens
+
+    def wait(self, seconds: float) -> bool:
+        """Wait before something is tried again; whether the run was interrupted, so that it is better not to."""
+        return self._patience.wait(seconds)
 
     def _succeed(self, write_reply: Callable[[Connection], int | None], outcome: Outcome) -> None:
         # The reply first, then the fenced status: posts before requests before versions, as everybody locks them.
@@ -207,6 +242,9 @@ class Job:
                 self._lose()
             if self._backend_failures and self.request.backend_id is not None:
                 backend_state_store.delete_failures(connection, self.request.backend_id)
+            committed = self.and_then(connection) if self.and_then else None
+        if committed:
+            committed()
 
     def settle(self, decision: Decision, *, keeps_partial: bool = True) -> bool:
         """End without a reply, as decided. False when the lease was lost and somebody else decides."""

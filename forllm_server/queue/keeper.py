@@ -23,6 +23,8 @@ TICK_SECONDS = 1.0
 RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
 RESCUE_EVERY_SECONDS = 5.0
 HEARTBEAT_EVERY_SECONDS = 10.0
+#: The wall clock was set, and has not just run, when it differs by more than this from the seconds that have passed.
+JUMP_SECONDS = 5.0
 #: How often it is looked for work: PostgreSQL tells of new work by itself, but not of a window that opens.
 WAKE_EVERY_SECONDS = {"sqlite": 0.0, "postgresql": 5.0}
 
@@ -33,6 +35,8 @@ class Keeper:
     def __init__(self, pool: "WorkerPool") -> None:
         self._pool = pool
         self._performed_at: dict[str, float] = {}
+        self._seen_at = (clock.now(), clock.monotonic())
+        self._rescues_from = float("-inf")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._listener = Listener(pool.database, CHANNEL, pool.wakeup.notify)
@@ -79,6 +83,7 @@ class Keeper:
     def tick(self) -> None:
         """One round of everything."""
         jobs = self._pool.running_jobs()
+        self._heed_clock(jobs)
         for duty in (lambda: self._heed_flags(jobs), lambda: self._renew(jobs), self._stage, self._rescue):
             self._try("keeper.duty", duty)
         self._try("keeper.windows", lambda: self._heed_windows(jobs))
@@ -102,6 +107,22 @@ class Keeper:
             return False
         self._performed_at[name] = now
         return True
+
+    def _heed_clock(self, jobs: Sequence[Job]) -> None:
+        """A clock that was set forward makes every lease look over, one that was set back as if it lasted for hours.
+
+        Ours are renewed at once. Nothing is rescued for as long as a lease lasts: until then every live worker has
+        renewed its own, for each sees the same clock.
+        """
+        seen_at, now = self._seen_at, (clock.now(), clock.monotonic())
+        self._seen_at = now
+        jump_seconds = (now[0] - seen_at[0]).total_seconds() - (now[1] - seen_at[1])
+        if abs(jump_seconds) < JUMP_SECONDS:
+            return
+        log.event("clock.jumped", level=log.WARNING, seconds=round(jump_seconds))
+        self._rescues_from = now[1] + LEASE.total_seconds()
+        for job in jobs:
+            job.renewed_at = float("-inf")
 
     def _heed_flags(self, jobs: Sequence[Job]) -> None:
         """Cancels asked for anywhere, and leases that are no longer ours, reach the running generation here."""
@@ -145,11 +166,11 @@ class Keeper:
                 lease_store.update_due_to_queued(connection, now)
 
     def _rescue(self) -> None:
-        if not self._is_time("rescue", RESCUE_EVERY_SECONDS):
+        if clock.monotonic() < self._rescues_from or not self._is_time("rescue", RESCUE_EVERY_SECONDS):
             return
         now = clock.now()
         with self._pool.database.read() as connection:
-            has_expired = bool(lease_store.list_running(connection, expired_before=now))
+            has_expired = bool(claiming.list_expired(connection, now))
         if has_expired:
             with self._pool.database.transaction() as connection:
                 rescued = claiming.rescue_expired(connection, now, random.random)

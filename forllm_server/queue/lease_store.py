@@ -9,70 +9,53 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, false, func, literal_column, null, select, text, update
 
 from forllm_server.db.types import Id, UtcDateTime
 from forllm_server.queue.chunk_store import delete_chunks
-from forllm_server.queue.dispatch import Candidate, RunningPrefix
 from forllm_server.queue.event_store import insert_event, insert_events, insert_success
-from forllm_server.queue.llm_request_store import COLUMNS, ORDER_IN_LINE, from_row
+from forllm_server.queue.llm_request_store import COLUMNS, from_row
 from forllm_server.queue.model import Happening, Lane, LlmRequest, Status
 from forllm_server.queue.retry import Decision
-from forllm_server.queue.tables import backend_states, llm_requests
+from forllm_server.queue.tables import llm_requests
 from forllm_server.queue.version_store import bump_topic_version, bump_versions
 
 _c = llm_requests.c
 
-#: How many queued requests of a backend the dispatch order looks at in one claim.
-CANDIDATES = 32
-
-_running = llm_requests.alias("running")
-# The status stands in these statements as a literal: a bound one would keep PostgreSQL from the partial index.
-# One statement tells all that a claim asks of a backend: it runs for every request, and each statement costs.
-_CANDIDATES = (
-    select(
-        _c.id,
-        _c.lane,
-        _c.priority,
-        _c.model_id,
-        _c.persona_version_id,
-        _c.topic_id,
-        _c.created_at,
-        _c.pinned,
-        select(func.count())
-        .select_from(_running)
-        .where(text("running.status = 'running'"), _running.c.backend_id == bindparam("backend_id", type_=Id))
-        .scalar_subquery()
-        .label("running_count"),
-        backend_states.c.failures,
-        backend_states.c.open_until,
-    )
-    .select_from(llm_requests.outerjoin(backend_states, backend_states.c.backend_id == _c.backend_id))
-    .where(text("llm_requests.status = 'queued'"), _c.backend_id == bindparam("backend_id", type_=Id))
-    .order_by(*ORDER_IN_LINE)
-    .limit(CANDIDATES)
-)
-_LIVE_CANDIDATES = _CANDIDATES.where(text("llm_requests.lane = 'live'"))
-_LOCK_BACKEND = text("SELECT id FROM backends WHERE id = :backend_id FOR UPDATE")
+#: What a claim changes to what it knows, so that it need not be read back; the rest is.
+_MADE_BY_CLAIM: Mapping[str, Any] = {
+    "status": Status.RUNNING,
+    "first_token_at": None,
+    "finished_at": None,
+    "due_at": None,
+    "cause": None,
+    "cause_detail": None,
+    "output_tokens": 0,
+    "is_cancel_requested": False,
+}
+_TOLD_TO_CLAIM = ("lease_token", "lease_until", "worker", "started_at")
+_READ_BY_CLAIM = tuple(each for each in COLUMNS if each.name not in {*_MADE_BY_CLAIM, *_TOLD_TO_CLAIM})
+_NAMES_READ = tuple(each.name for each in _READ_BY_CLAIM)
+# Literals where a value is always the same: each bound one is prepared anew for every request.
 _CLAIM = (
     update(llm_requests)
     .where(_c.id == bindparam("id_", type_=Id), text("status = 'queued'"))
     .values(
-        status="running",
-        run=_c.run + 1,
+        status=literal_column("'running'"),
+        run=_c.run + literal_column("1"),
         lease_token=bindparam("token"),
         lease_until=bindparam("until", type_=UtcDateTime()),
         worker=bindparam("by"),
         started_at=bindparam("now", type_=UtcDateTime()),
-        first_token_at=None,
-        finished_at=None,
-        due_at=None,
-        cause=None,
-        cause_detail=None,
-        output_tokens=0,
-        is_cancel_requested=False,
+        first_token_at=null(),
+        finished_at=null(),
+        due_at=null(),
+        cause=null(),
+        cause_detail=null(),
+        output_tokens=literal_column("0"),
+        is_cancel_requested=false(),
     )
-    .returning(*COLUMNS)
+    .returning(*_READ_BY_CLAIM)
 )
 _FENCED = update(llm_requests).where(
     _c.id == bindparam("id_", type_=Id), text("status = 'running'"), _c.lease_token == bindparam("token")
@@ -95,58 +78,21 @@ class Lease:
     topic_id: int | None
 
 
-@dataclass(frozen=True)
-class Queued:
-    """What a claim sees of a backend that has work: the first queued requests, and whether there is room for one."""
-
-    candidates: tuple[Candidate, ...]
-    running_count: int
-    failures: int
-    open_until: datetime | None
-
-
-def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> Queued | None:
-    """The first queued requests of a backend in the order of the line; None when there are none.
-
-    Locks the backend's row first where writers are not alone (PostgreSQL), so that the count of running requests
-    still holds when the claim is written.
-    """
-    if connection.dialect.name != "sqlite":
-        connection.execute(_LOCK_BACKEND, {"backend_id": backend_id})
-    rows = connection.execute(_LIVE_CANDIDATES if only_live else _CANDIDATES, {"backend_id": backend_id}).all()
-    if not rows:
-        return None
-    candidates = tuple(Candidate(row[0], Lane(row[1]), *row[2:8]) for row in rows)
-    first = rows[0]
-    return Queued(candidates, first.running_count, first.failures or 0, first.open_until)
-
-
-_RUNNING_PREFIXES = select(_c.model_id, _c.topic_id, _c.first_token_at.is_not(None)).where(
-    text("status = 'running'"), _c.backend_id == bindparam("backend_id", type_=Id)
-)
-
-
-def list_running_prefixes(connection: Connection, backend_id: int) -> list[RunningPrefix]:
-    """What a backend works on: for the order, which keeps one cold prefix from being read twice."""
-    rows = connection.execute(_RUNNING_PREFIXES, {"backend_id": backend_id})
-    return [RunningPrefix(row[0], row[1], bool(row[2])) for row in rows]
-
-
 def update_to_running(
     connection: Connection, llm_request_id: int, *, token: str, until: datetime, worker: str, now: datetime
 ) -> LlmRequest | None:
     """Take a queued request; None when another worker was quicker."""
-    row = (
-        connection.execute(_CLAIM, {"id_": llm_request_id, "token": token, "until": until, "by": worker, "now": now})
-        .mappings()
-        .first()
-    )
+    told = {"id_": llm_request_id, "token": token, "until": until, "by": worker, "now": now}
+    row = connection.execute(_CLAIM, told).first()
     if row is None:
         return None
+    read = dict(zip(_NAMES_READ, row, strict=True))
+    read["lane"] = Lane(read["lane"])
+    request = LlmRequest(**read, **_MADE_BY_CLAIM, lease_token=token, lease_until=until, worker=worker, started_at=now)
     # Nobody waits for a claim, so nobody is woken by it.
-    bump_versions(connection, row["topic_id"], wakes=False)
-    insert_event(connection, llm_request_id, Happening.CLAIMED, at=now, run=row["run"], worker=worker)
-    return from_row(row)
+    bump_versions(connection, request.topic_id, wakes=False)
+    insert_event(connection, request.id, Happening.CLAIMED, at=now, run=request.run, worker=worker)
+    return request
 
 
 def update_lease(connection: Connection, lease: Lease, *, until: datetime) -> bool | None:
@@ -176,13 +122,13 @@ def update_progress(
 
 
 _SUCCEED = _FENCED.values(
-    status="succeeded",
+    status=literal_column("'succeeded'"),
     finished_at=bindparam("now", type_=UtcDateTime()),
-    lease_token=None,
-    lease_until=None,
-    cause=None,
-    cause_detail=None,
-    attempts=_c.attempts + 1,
+    lease_token=null(),
+    lease_until=null(),
+    cause=null(),
+    cause_detail=null(),
+    attempts=_c.attempts + literal_column("1"),
     usage=bindparam("usage_", type_=llm_requests.c.usage.type),
     finish_reason=bindparam("reason"),
     output_tokens=bindparam("tokens"),
@@ -267,11 +213,17 @@ def _decided(decision: Decision, now: datetime) -> dict[str, Any]:
     }
 
 
-def list_running(connection: Connection, *, expired_before: datetime | None = None) -> list[LlmRequest]:
-    """The running requests; with ``expired_before`` those whose lease ended before it."""
+def list_running(
+    connection: Connection, *, expired_before: datetime | None = None, impossible_after: datetime | None = None
+) -> list[LlmRequest]:
+    """The running requests; with ``expired_before`` those whose lease ended before it.
+
+    ``impossible_after``: and those whose lease ends later than any can, for the clock was set back since.
+    """
     query = select(*COLUMNS).where(text("status = 'running'"))
     if expired_before is not None:
-        query = query.where(_c.lease_until < expired_before)
+        is_over = _c.lease_until < expired_before
+        query = query.where(is_over if impossible_after is None else is_over | (_c.lease_until > impossible_after))
     return [from_row(row) for row in connection.execute(query).mappings()]
 
 

@@ -8,19 +8,20 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, case, func, in
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from forllm_server import clock
 from forllm_server.db import metadata
 from forllm_server.db.types import Id
 from forllm_server.errors import Conflict, NotFound
-from forllm_server.queue.event_store import insert_event, insert_queued_events
+from forllm_server.queue import plan_store
+from forllm_server.queue.event_store import insert_event, insert_events, insert_queued_events
 from forllm_server.queue.model import LIVE, Cause, Happening, Lane, LlmRequest, NewLlmRequest, Status
-from forllm_server.queue.tables import llm_requests
+from forllm_server.queue.plan import LONGEST_PLAN
+from forllm_server.queue.tables import ORDER_IN_LINE, llm_requests
 from forllm_server.queue.version_store import bump_versions
 
 _c = llm_requests.c
 COLUMNS = tuple(_c)
 LIVE_VALUES = tuple(status.value for status in LIVE)
-#: The order of the claim, as its index has it; what reuses a loaded model may go before its peers (see dispatch.py).
-ORDER_IN_LINE = (_c.lane, _c.pinned.is_(None), _c.pinned, _c.priority.desc(), _c.id)
 
 
 def from_row(row: RowMapping) -> LlmRequest:
@@ -77,21 +78,67 @@ def count_answers(connection: Connection, *, post_id: int, persona_id: int | Non
     return number
 
 
-# Built once: putting such a statement together takes longer than executing it.
+# Built once: putting such a statement together takes longer than executing it. What names a live request comes back
+# with its id, because the rows of many come in any order, and those that were there already not at all.
+_NAMED = (_c.id, _c.kind, _c.post_id, _c.persona_id, _c.model_id, _c.answer_number)
 _INSERT_ONCE: dict[str, Any] = {
-    "sqlite": sqlite.insert(llm_requests).on_conflict_do_nothing().returning(*COLUMNS),
-    "postgresql": postgresql.insert(llm_requests).on_conflict_do_nothing().returning(*COLUMNS),
+    "sqlite": sqlite.insert(llm_requests).on_conflict_do_nothing().returning(*_NAMED),
+    "postgresql": postgresql.insert(llm_requests).on_conflict_do_nothing().returning(*_NAMED),
 }
 
 
 def insert_llm_request(connection: Connection, new: NewLlmRequest, now: datetime) -> LlmRequest | None:
     """Add one LLM request; None when its live twin is there already (the double click)."""
-    row = connection.execute(_INSERT_ONCE[connection.dialect.name], _values(new, now)).mappings().first()
+    row = connection.execute(_INSERT_ONCE[connection.dialect.name], _values(new, now)).first()
     if row is None:
         return None
     bump_versions(connection, new.topic_id)
-    insert_event(connection, row["id"], Happening.QUEUED, at=now)
-    return from_row(row)
+    insert_event(connection, row[0], Happening.QUEUED, at=now)
+    return _made(row[0], new, now)
+
+
+def insert_new_llm_requests(
+    connection: Connection, news: Sequence[NewLlmRequest], now: datetime
+) -> list[LlmRequest | None]:
+    """Add many at once; in their order, None for each whose live twin is there already, or came before it here."""
+    rows = connection.execute(_INSERT_ONCE[connection.dialect.name], [_values(new, now) for new in news])
+    ids = {tuple(row[1:]): row[0] for row in rows}
+    for topic_id in sorted({new.topic_id for new in news if new.topic_id is not None}):
+        bump_versions(connection, topic_id)
+    insert_events(connection, sorted(ids.values()), Happening.QUEUED, at=now)
+    made: list[LlmRequest | None] = []
+    for new in news:
+        named = (new.kind, new.post_id, new.persona_id, new.model_id, new.answer_number)
+        llm_request_id = ids.pop(named, None)
+        made.append(None if llm_request_id is None else _made(llm_request_id, new, now))
+    return made
+
+
+def _made(llm_request_id: int, new: NewLlmRequest, now: datetime) -> LlmRequest:
+    """The row that was just inserted, without reading it back: decoding it costs as much as writing it."""
+    values = _values(new, now) | {"status": new.status, "lane": new.lane}
+    return LlmRequest(id=llm_request_id, **values, **_UNTOUCHED)
+
+
+#: What nothing has happened to yet.
+_UNTOUCHED: dict[str, Any] = {
+    "due_at": None,
+    "started_at": None,
+    "first_token_at": None,
+    "finished_at": None,
+    "attempts": 0,
+    "run": 0,
+    "lease_token": None,
+    "lease_until": None,
+    "worker": None,
+    "is_cancel_requested": False,
+    "cause": None,
+    "cause_detail": None,
+    "output_tokens": 0,
+    "usage": None,
+    "finish_reason": None,
+    "reply_post_id": None,
+}
 
 
 def insert_llm_requests(connection: Connection, news: Sequence[NewLlmRequest], now: datetime) -> None:
@@ -179,17 +226,9 @@ def list_plan(connection: Connection, *, limit: int) -> list[LlmRequest]:
     return _all(connection, query)
 
 
-def list_positions(connection: Connection, *, limit: int = 1000) -> dict[int, int]:
-    """The place in line (1 = next) of the queued requests, per backend; the first ``limit`` of them all."""
-    rows = connection.execute(
-        select(_c.id, _c.backend_id).where(_c.status == "queued").order_by(*ORDER_IN_LINE).limit(limit)
-    )
-    taken: dict[int | None, int] = {}
-    positions = {}
-    for llm_request_id, backend_id in rows:
-        taken[backend_id] = taken.get(backend_id, 0) + 1
-        positions[llm_request_id] = taken[backend_id]
-    return positions
+def list_positions(connection: Connection, *, limit: int = LONGEST_PLAN) -> dict[int, int]:
+    """The place in line (1 = next) of the queued requests of all backends now; see :mod:`plan_store`."""
+    return plan_store.list_positions(connection, clock.now(), limit=limit)
 
 
 def count_by_status(connection: Connection) -> dict[Status, int]:
@@ -259,6 +298,12 @@ def list_without_backend(connection: Connection, *, limit: int) -> list[LlmReque
     """Queued requests that no model could be found for yet."""
     query = select(*COLUMNS).where(text("status = 'queued'"), _c.backend_id.is_(None)).order_by(_c.id).limit(limit)
     return _all(connection, query)
+
+
+def list_ids_waiting_for_backend(connection: Connection, backend_id: int) -> list[int]:
+    """Requests of this backend that are not finished and do not run, in the order of ids."""
+    query = select(_c.id).where(_c.backend_id == backend_id, _c.status.in_(("queued", "waiting", "held")))
+    return list(connection.execute(query.order_by(_c.id)).scalars())
 
 
 def list_ids_of_deleted_backends(connection: Connection, *, limit: int = 1000) -> list[int]:

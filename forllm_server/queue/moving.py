@@ -10,13 +10,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict
+from forllm_server.queue.backend_state_store import list_last_served
 from forllm_server.queue.dispatch import Candidate
-from forllm_server.queue.event_store import insert_events
-from forllm_server.queue.lease_store import CANDIDATES
+from forllm_server.queue.event_store import insert_event, insert_events
 from forllm_server.queue.llm_request_store import get_llm_request, update_status
 from forllm_server.queue.model import Happening, Lane, LlmRequest, Status
 from forllm_server.queue.plan import LONGEST_PLAN, order
-from forllm_server.queue.plan_store import InLine, find_pinned_range, last_served_from, list_in_line, update_pinned
+from forllm_server.queue.plan_store import InLine, find_pinned_range, list_in_line, update_pinned
 from forllm_server.queue.version_store import bump_versions
 
 _IN_LINE = (Status.QUEUED, Status.WAITING, Status.HELD)
@@ -54,11 +54,35 @@ def move_llm_requests(
 
 
 def unpin_llm_request(connection: Connection, llm_request_id: int, now: datetime) -> LlmRequest:
-    """Put a request back to where it would stand without having been moved."""
+    """Put a request back to where it would stand without having been moved. Raises NotFound, Conflict."""
     _get_in_line(connection, llm_request_id)
     event = (Happening.MOVED, now)
     update_status(connection, llm_request_id, from_statuses=_IN_LINE, values={"pinned": None}, event=event)
     return get_llm_request(connection, llm_request_id)
+
+
+def run_llm_request_tonight(connection: Connection, llm_request_id: int, now: datetime) -> LlmRequest:
+    """Have a request wait for its window: one that was to run now, is held, or was to be tried later.
+
+    Raises NotFound, and Conflict for what has begun or ended.
+    """
+    request = _get_in_line(connection, llm_request_id)
+    values: dict[str, object] = {
+        "status": Status.QUEUED.value,
+        "lane": Lane.NIGHT.value,
+        "cause": None,
+        "cause_detail": None,
+        "queued_at": now,
+        "due_at": None,
+    }
+    if request.lane is not Lane.NIGHT:
+        # A place given by hand was one among those that run now.
+        values["pinned"] = None
+    changed = update_status(connection, llm_request_id, from_statuses=_IN_LINE, values=values)
+    if changed is None:
+        raise Conflict("This LLM request has no place in line any more.")
+    insert_event(connection, changed.id, Happening.MOVED, at=now, run=changed.run, detail="to the night")
+    return changed
 
 
 def _get_in_line(connection: Connection, llm_request_id: int) -> LlmRequest:
@@ -100,6 +124,6 @@ def _shown(connection: Connection, target: LlmRequest, now: datetime) -> list[Ca
 
     others = [each.candidate for each in read(Status.WAITING, Status.HELD)]
     served = [each.candidate for each in read(Status.QUEUED)] + [each for each in others if each.pinned is not None]
-    last = last_served_from(read(Status.RUNNING)).get(target.backend_id or 0)
-    line = order(served, last, now, window=CANDIDATES) + [each for each in others if each.pinned is None]
+    last = list_last_served(connection).get(target.backend_id or 0)
+    line = order(served, last, now) + [each for each in others if each.pinned is None]
     return [each for each in line if each.lane is target.lane]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from forllm_server import log
 from forllm_server.backends.faults import BackendError
 from forllm_server.errors import Unavailable
-from forllm_server.queue.job import Interruption, Job
+from forllm_server.queue.job import SETTLE_PAUSES_SECONDS, Interruption, Job
 from forllm_server.queue.model import Cause, LlmRequest, Status
 from forllm_server.queue.retry import Decision, Fault
 
@@ -45,12 +45,9 @@ def decision_of(why: Interruption, request: LlmRequest) -> Decision:
 
 
 def settle(job: Job, decision: Decision, *, keeps_partial: bool = True) -> None:
-    """Store how a run ended without a reply. If even that cannot be written, the lease will run out by itself."""
-    try:
-        job.checkpoint_quietly()
-        is_ours = job.settle(decision, keeps_partial=keeps_partial)
-    except Unavailable as error:
-        log.event("llm_request.unsettled", level=log.WARNING, detail=error.message, **job.request.log_context())
+    """Store how a run ended without a reply. If even that cannot be written for a while, the lease will run out."""
+    is_ours = _store(job, decision, keeps_partial=keeps_partial)
+    if is_ours is None:
         return
     name = {Status.FAILED: "failed", Status.CANCELLED: "cancelled"}.get(decision.status, "released")
     log.event(
@@ -61,6 +58,30 @@ def settle(job: Job, decision: Decision, *, keeps_partial: bool = True) -> None:
         due_at=decision.due_at,
         **job.request.log_context(),
     )
+
+
+def _store(job: Job, decision: Decision, *, keeps_partial: bool) -> bool | None:
+    """Whether the request was still ours; None when nothing could be written.
+
+    The last piece of the text needs room that a full disk does not have; how it ended fits into the row that is there.
+    """
+    for pause_seconds in (*SETTLE_PAUSES_SECONDS, None):
+        try:
+            if keeps_partial:
+                _keep_last_piece(job)
+            return job.settle(decision, keeps_partial=keeps_partial)
+        except Unavailable as error:
+            if pause_seconds is None or job.wait(pause_seconds):
+                log.event("llm_request.unsettled", level=log.WARNING, detail=error.message, **job.request.log_context())
+                return None
+    return None
+
+
+def _keep_last_piece(job: Job) -> None:
+    try:
+        job.checkpoint_quietly()
+    except Unavailable as error:
+        log.event("checkpoint.lost", level=log.WARNING, detail=error.message, **job.request.log_context())
 
 
 def log_success(job: Job) -> None:

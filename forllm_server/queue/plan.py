@@ -1,19 +1,19 @@
 """The queue in the order in which it will be served, as :func:`forllm_server.queue.dispatch.choose` would. Pure.
 
-A claim looks at the first requests of the line (``lease_store.CANDIDATES``) and takes, among those of the best rank,
-the one that reuses most of what the server holds. Here the same is done for the whole line at once: a window slides
-over it, and heaps by what would be reused give the next one without looking at all of them.
+A claim asks the database for what it chooses among (``queue/picks_store.py``). Here the same is found for the whole
+line at once: in heaps, so that the next one is known without looking at all of them.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from forllm_server.queue.dispatch import STARVING_AFTER, Candidate, LastServed, rank
+from forllm_server.queue.dispatch import Candidate, LastServed, Picks, choose, persona_order, rank, served
 
-#: Names what would be reused: the kind of reuse, then the ids it goes by.
+#: Names what is reused, or whose turn it is: the kind, then the ids it goes by.
 Key = tuple[str | int | None, ...]
 
 #: No longer line is laid out; what comes after it is only counted.
@@ -21,76 +21,92 @@ LONGEST_PLAN = 2000
 
 
 def order(
-    candidates: Sequence[Candidate], last: LastServed | None, now: datetime, *, window: int, limit: int = LONGEST_PLAN
+    candidates: Sequence[Candidate], last: LastServed | None, now: datetime, *, limit: int = LONGEST_PLAN
 ) -> list[Candidate]:
-    """The queued requests of one backend as they will be served, the first ``limit`` of them.
+    """The queued requests of one backend as they will be served one after another, the first ``limit`` of them.
 
-    ``last``: what the backend works on now. ``window``: how many a claim looks at.
+    ``last``: what the backend served last, as it is kept with it.
     """
     line = sorted(candidates, key=lambda each: (rank(each), each.id))
     ordered: list[Candidate] = []
     for _, peers in groupby(line, key=rank):
-        for chosen in _served(list(peers), last, now, window):
-            if len(ordered) >= limit:
-                return ordered
+        shelf = _Shelf(peers)
+        while len(shelf) and len(ordered) < limit:
+            picks = shelf.pick(last)
+            chosen = choose(picks, last, now)
+            last = served(chosen, picks, last)
+            shelf.take(chosen)
             ordered.append(chosen)
-            last = LastServed(chosen.model_id, chosen.persona_version_id, chosen.topic_id)
     return ordered
 
 
-def _served(peers: Sequence[Candidate], last: LastServed | None, now: datetime, window: int) -> Iterator[Candidate]:
-    """Those of one rank, oldest first as given, in the order of service."""
-    seen = _Window()
-    entered = 0
-    for _ in peers:
-        while entered < len(peers) and len(seen) < window:
-            seen.add(peers[entered])
-            entered += 1
-        chosen = seen.take(last, now)
-        yield chosen
-        last = LastServed(chosen.model_id, chosen.persona_version_id, chosen.topic_id)
+class _Shelf:
+    """Requests of one rank, found by what the order asks for."""
 
-
-class _Window:
-    """The requests that a claim sees, to be taken out by what the server holds, then by age."""
-
-    def __init__(self) -> None:
+    def __init__(self, peers: Iterable[Candidate]) -> None:
         self._held: dict[int, Candidate] = {}
-        self._heaps: dict[Key, list[int]] = {}
+        self._heaps: dict[Key, list[tuple[int, int]]] = {}
+        #: by model: whose requests there are, and how many of each
+        self._owners: dict[int | None, list[int]] = {}
+        self._numbers: dict[tuple[int | None, int], int] = {}
+        for each in peers:
+            self._add(each)
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, candidate: Candidate) -> None:
+    def _add(self, candidate: Candidate) -> None:
         self._held[candidate.id] = candidate
-        for key in _keys(candidate.model_id, candidate.persona_version_id, candidate.topic_id):
-            heapq.heappush(self._heaps.setdefault(key, []), candidate.id)
+        heapq.heappush(self._heaps.setdefault((), []), (0, candidate.id))
+        for key in _keys(candidate, candidate.owner_id):
+            heapq.heappush(self._heaps.setdefault(key, []), persona_order(candidate))
+        pair = (candidate.model_id, candidate.owner_id)
+        if not self._numbers.get(pair):
+            insort(self._owners.setdefault(candidate.model_id, []), candidate.owner_id)
+        self._numbers[pair] = self._numbers.get(pair, 0) + 1
 
-    def take(self, last: LastServed | None, now: datetime) -> Candidate:
+    def take(self, candidate: Candidate) -> None:
+        del self._held[candidate.id]
+        pair = (candidate.model_id, candidate.owner_id)
+        self._numbers[pair] -= 1
+        if not self._numbers[pair]:
+            self._owners[candidate.model_id].remove(candidate.owner_id)
+
+    def pick(self, last: LastServed | None) -> Picks:
+        """The same as :func:`forllm_server.queue.dispatch.pick` finds by looking at each."""
         oldest = self._first(())
         assert oldest is not None
-        if last is None or now - self._held[oldest].created_at > STARVING_AFTER:
-            return self._held.pop(oldest)
-        keys = _keys(last.model_id, last.persona_version_id, last.topic_id)
-        found = next(id for key in keys if (id := self._first(key)) is not None)
-        return self._held.pop(found)
+        owners = self._owners.get(last.model_id) if last else None
+        if last is None or not owners or oldest.pinned is not None:
+            return Picks(oldest, len(self) > 1)
+        following = bisect_right(owners, last.owner_id)
+        prompt, thread, persona, turn = _keys(last, owners[following % len(owners)])
+        has_thread = last.topic_id is not None
+        return Picks(
+            oldest,
+            len(self) > 1,
+            same_prompt=self._first(prompt) if has_thread else None,
+            same_thread=self._first(thread) if has_thread else None,
+            next_persona=self._first(persona),
+            next_first=self._first(turn),
+        )
 
-    def _first(self, key: Key) -> int | None:
-        """The oldest with this key that is still there."""
+    def _first(self, key: Key) -> Candidate | None:
+        """The first by this key that is still there."""
         heap = self._heaps.get(key, [])
-        while heap and heap[0] not in self._held:
+        while heap and heap[0][1] not in self._held:
             heapq.heappop(heap)
-        return heap[0] if heap else None
+        return self._held[heap[0][1]] if heap else None
 
 
-def _keys(model_id: int | None, persona_version_id: int | None, topic_id: int | None) -> tuple[Key, ...]:
-    """What is reused, the most first; see :func:`forllm_server.queue.dispatch.strangeness`."""
+def _keys(like: Candidate | LastServed, owner_id: int) -> tuple[Key, Key, Key, Key]:
+    """Where its prompt, its thread, its persona and its owner's requests are found."""
+    persona = like.persona_version_id or 0
     return (
-        ("thread and persona", model_id, topic_id, persona_version_id),
-        ("thread", model_id, topic_id),
-        ("persona", model_id, persona_version_id),
-        ("model", model_id),
-        (),
+        ("prompt", like.model_id, like.topic_id, persona),
+        ("thread", like.model_id, like.topic_id),
+        ("persona", like.model_id, owner_id, persona),
+        ("turn", like.model_id, owner_id),
     )
 
 

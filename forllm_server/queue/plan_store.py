@@ -1,16 +1,18 @@
 """The line as the plan and the forecast read it, and a person's own order in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, text, update
 
+from forllm_server.db import metadata
 from forllm_server.db.types import Id
-from forllm_server.queue.dispatch import Candidate, LastServed
-from forllm_server.queue.llm_request_store import ORDER_IN_LINE
+from forllm_server.queue.backend_state_store import list_last_served
+from forllm_server.queue.dispatch import Candidate
 from forllm_server.queue.model import Lane, Status
-from forllm_server.queue.tables import llm_requests
+from forllm_server.queue.plan import LONGEST_PLAN, order
+from forllm_server.queue.tables import ORDER_IN_LINE, llm_requests
 
 _c = llm_requests.c
 _COLUMNS = (
@@ -29,6 +31,23 @@ _COLUMNS = (
     _c.started_at,
     _c.parameters["max_tokens"].as_integer().label("max_tokens"),
     _c.input["prompt_tokens"].as_float().label("prompt_tokens"),
+    _c.owner_id,
+)
+_CANDIDATES = (
+    select(
+        _c.id,
+        _c.lane,
+        _c.priority,
+        _c.model_id,
+        _c.persona_version_id,
+        _c.topic_id,
+        _c.created_at,
+        _c.pinned,
+        _c.owner_id,
+    )
+    .where(text("status = 'queued'"), _c.backend_id == bindparam("id_", type_=Id))
+    .order_by(*ORDER_IN_LINE)
+    .limit(bindparam("limit_"))
 )
 
 
@@ -104,14 +123,29 @@ def list_crowds(connection: Connection) -> list[Crowd]:
     return [Crowd(*row) for row in rows]
 
 
-def last_served_from(running: Sequence[InLine]) -> dict[int, LastServed]:
-    """What each backend works on: the request it began last."""
-    last: dict[int, LastServed] = {}
-    for each in sorted(running, key=lambda item: (item.started_at or item.candidate.created_at, item.id)):
-        if each.backend_id is not None:
-            asked = each.candidate
-            last[each.backend_id] = LastServed(asked.model_id, asked.persona_version_id, asked.topic_id)
-    return last
+def list_positions(
+    connection: Connection, now: datetime, *, backend_ids: Collection[int] | None = None, limit: int = LONGEST_PLAN
+) -> dict[int, int]:
+    """The place in line (1 = next) of the queued requests as the plan has them, the first ``limit`` of each backend.
+
+    ``backend_ids``: of these backends only; one statement each.
+    """
+    last = list_last_served(connection)
+    positions: dict[int, int] = {}
+    for backend_id in _list_backend_ids(connection) if backend_ids is None else backend_ids:
+        line = order(_list_candidates(connection, backend_id, limit), last.get(backend_id), now, limit=limit)
+        positions |= {each.id: place for place, each in enumerate(line, start=1)}
+    return positions
+
+
+def _list_backend_ids(connection: Connection) -> list[int]:
+    backends = metadata.tables["backends"].c
+    return list(connection.execute(select(backends.id).where(backends.deleted_at.is_(None))).scalars())
+
+
+def _list_candidates(connection: Connection, backend_id: int, limit: int) -> list[Candidate]:
+    rows = connection.execute(_CANDIDATES, {"id_": backend_id, "limit_": limit})
+    return [Candidate(row[0], Lane(row[1]), *row[2:]) for row in rows]
 
 
 def find_pinned_range(connection: Connection, lane: Lane) -> tuple[float, float] | None:
@@ -144,6 +178,7 @@ def _in_line(values: RowMapping) -> InLine:
             values["topic_id"],
             values["created_at"],
             values["pinned"],
+            values["owner_id"],
         ),
         status=Status(values["status"]),
         backend_id=values["backend_id"],

@@ -21,18 +21,22 @@ def replace_prompt(
     messages: Sequence[Mapping[str, Any]],
     breakdown: Mapping[str, Any],
     now: datetime,
+    is_first: bool = False,
 ) -> None:
-    """Keep the prompt of the newest run; that of an earlier run goes with its text."""
-    connection.execute(delete(llm_prompts).where(_c.llm_request_id == llm_request_id))
-    connection.execute(
-        insert(llm_prompts).values(
-            llm_request_id=llm_request_id,
-            layout=layout,
-            messages=[dict(message) for message in messages],
-            breakdown=dict(breakdown),
-            created_at=now,
-        )
-    )
+    """Keep the prompt of the newest run instead of that of an earlier one; ``is_first``: there is none."""
+    if not is_first:
+        connection.execute(delete(llm_prompts).where(_c.llm_request_id == llm_request_id))
+    row = {
+        "llm_request_id": llm_request_id,
+        "layout": layout,
+        "messages": [dict(message) for message in messages],
+        "breakdown": dict(breakdown),
+        "created_at": now,
+    }
+    connection.execute(_INSERT, row)
+
+
+_INSERT = insert(llm_prompts)
 
 
 def find_prompt(connection: Connection, llm_request_id: int) -> Prompt | None:

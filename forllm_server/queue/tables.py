@@ -47,6 +47,9 @@ llm_requests = Table(
 )
 _c = llm_requests.c
 
+#: The order of the line, as its index has it; what shares its rank is put in order by dispatch.py.
+ORDER_IN_LINE = (_c.lane, _c.pinned.is_(None), _c.pinned, _c.priority.desc(), _c.id)
+
 # The claim's order within a backend: live lane first, then a person's own order, then priority, then age.
 Index(
     "ix_llm_requests_claim",
@@ -58,6 +61,32 @@ Index(
     _c.id,
     sqlite_where=text("status = 'queued'"),
     postgresql_where=text("status = 'queued'"),
+)
+# What a claim chooses among, when lane and priority leave it the choice (picks_store.py): what goes on with the thread
+# that the server holds, and the requests of the owner whose turn it is.
+Index(
+    "ix_llm_requests_thread",
+    _c.backend_id,
+    _c.lane,
+    _c.priority,
+    text("coalesce(model_id, 0)"),
+    _c.topic_id,
+    text("coalesce(persona_version_id, 0)"),
+    _c.id,
+    sqlite_where=text("status = 'queued' AND pinned IS NULL"),
+    postgresql_where=text("status = 'queued' AND pinned IS NULL"),
+)
+Index(
+    "ix_llm_requests_turn",
+    _c.backend_id,
+    _c.lane,
+    _c.priority,
+    text("coalesce(model_id, 0)"),
+    _c.owner_id,
+    text("coalesce(persona_version_id, 0)"),
+    _c.id,
+    sqlite_where=text("status = 'queued' AND pinned IS NULL"),
+    postgresql_where=text("status = 'queued' AND pinned IS NULL"),
 )
 Index(
     "ix_llm_requests_due",
@@ -145,6 +174,13 @@ backend_states = Table(
     Column("open_until", UtcDateTime, nullable=True),
     Column("last_error", Text, nullable=True),
     Column("changed_at", UtcDateTime, nullable=False),
+    # What it served last, and how the turns stand (dispatch.py LastServed); no owner: it has served nothing yet.
+    Column("last_model_id", Id, nullable=True),
+    Column("last_persona_version_id", Id, nullable=True),
+    Column("last_topic_id", Id, nullable=True),
+    Column("last_owner_id", Id, nullable=True),
+    Column("passed_over", Integer, nullable=False, server_default="0"),
+    Column("in_turn", Integer, nullable=False, server_default="0"),
 )
 
 #: A number that grows with every change of the queue: ``scope`` is a topic's id, or 0 for the whole queue.

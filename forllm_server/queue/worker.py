@@ -5,7 +5,7 @@ It imports nothing above the queue: the kinds of job and the plan (backends and 
 
 import random
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -46,6 +46,14 @@ class Plan(Protocol):
     def interruption(self, connection: Connection, now: datetime, request: LlmRequest) -> Interruption | None: ...
 
 
+class _OwnLast(threading.local):
+    """What this thread served last, by backend. Where a backend has several places, the one that its last request left
+    is the one whose cache still holds that thread."""
+
+    def __init__(self) -> None:
+        self.served: dict[int, LastServed] = {}
+
+
 class WorkerPool:
     """``start()`` it, and ``stop()`` it: running generations are checkpointed and released."""
 
@@ -70,8 +78,7 @@ class WorkerPool:
         self._stopping = threading.Event()
         self._jobs: dict[int, Job] = {}
         self._guard = threading.Lock()
-        self._last_served: dict[int, LastServed] = {}
-        self._lane = threading.local()
+        self._own = _OwnLast()
         self._planned: tuple[float, Sequence[ClaimableBackend]] = (float("-inf"), ())
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True) for number in range(threads)
@@ -115,8 +122,27 @@ class WorkerPool:
         claimed = self._claim()
         if claimed is None:
             return False
+        self._run(claimed)
+        return True
+
+    def run_all(self) -> int:
+        """Claim and run requests in this thread until there is nothing more to run now; how many there were."""
+        number = 0
+        claimed = self._claim()
+        while claimed is not None:
+            number += 1
+            claimed = self._run(claimed, goes_on=True) or (None if self.is_stopping else self._claim())
+        return number
+
+    def _run(self, claimed: Claimed, *, goes_on: bool = False) -> Claimed | None:
+        """Run a request. With ``goes_on`` the next one is taken in the transaction that ends this one well, if there
+        is one: two transactions a request would wait for the disk twice. It has been taken and must be run."""
         request = claimed.request
         job = Job(self.database, request, backend_failures=claimed.failures)
+        following: list[Claimed] = []
+        # Where writers are not alone (PostgreSQL) a claim locks its backend first, and the end of a run comes too late.
+        if goes_on and self.database.is_sqlite:
+            job.and_then = lambda connection: self._take(connection, following)
         with self._guard:
             self._jobs[request.id] = job
         if self.is_stopping:
@@ -126,13 +152,21 @@ class WorkerPool:
         finally:
             with self._guard:
                 self._jobs.pop(request.id, None)
-        return True
+        return following[0] if following else None
+
+    def _take(self, connection: Connection, following: list[Claimed]) -> Callable[[], None]:
+        """Claim the next request in somebody's transaction; it is added to ``following`` when that is committed."""
+        now = clock.now()
+        read_at, backends = self._planned
+        is_fresh = clock.monotonic() - read_at < PLAN_SECONDS
+        claimed = self._claim_in(connection, backends, now) if is_fresh and not self.is_stopping else None
+        return lambda: following.extend([] if claimed is None else [self._remember(claimed)])
 
     def _work(self) -> None:
         while not self.is_stopping:
             seen = self.wakeup.calls()
             try:
-                has_run = self.run_next()
+                has_run = self.run_all() > 0
             except (ForllmError, SQLAlchemyError) as error:
                 log.event("worker.database_unavailable", level=log.WARNING, worker=self.identity, detail=str(error))
                 has_run = False
@@ -146,25 +180,18 @@ class WorkerPool:
         if not backends:
             return None
         with self.database.transaction() as connection:
-            claimed = claiming.claim(
-                connection, backends=backends, last_served=self._last_of(backends), worker=self.identity, now=now
-            )
-        if claimed is not None and claimed.request.backend_id is not None:
-            request = claimed.request
-            served = LastServed(request.model_id, request.persona_version_id, request.topic_id)
-            self._last_served[claimed.request.backend_id] = served
-            self._lane.__dict__[str(claimed.request.backend_id)] = served
-        return claimed
+            claimed = self._claim_in(connection, backends, now)
+        return None if claimed is None else self._remember(claimed)
 
-    def _last_of(self, backends: Sequence[ClaimableBackend]) -> dict[int, LastServed]:
-        """What each backend served last. With several places each thread keeps to its own lane: the place that its
-        last request left is the one whose cache still holds that thread."""
-        last = dict(self._last_served)
-        for backend in backends:
-            own = self._lane.__dict__.get(str(backend.id))
-            if backend.concurrency > 1 and own is not None:
-                last[backend.id] = own
-        return last
+    def _claim_in(self, connection: Connection, backends: Sequence[ClaimableBackend], now: datetime) -> Claimed | None:
+        return claiming.claim(connection, backends=backends, worker=self.identity, now=now, own_last=self._own.served)
+
+    def _remember(self, claimed: Claimed) -> Claimed:
+        request = claimed.request
+        if request.backend_id is not None:
+            served = LastServed(request.model_id, request.persona_version_id, request.topic_id, request.owner_id)
+            self._own.served[request.backend_id] = served
+        return claimed
 
     def _claimable(self, now: datetime) -> Sequence[ClaimableBackend]:
         read_at, backends = self._planned
@@ -236,5 +263,7 @@ class WorkerPool:
         if why is Interruption.LEASE_LOST:
             log.event("llm_request.lease_lost", level=log.WARNING, **job.request.log_context())
             return
+        # What stopped it may hold for all: the hours are read again, or it would be begun once more at once.
+        self.forget_plan()
         decision = outcomes.decision_of(why, job.request)
         outcomes.settle(job, decision, keeps_partial=why is not Interruption.WINDOW_STOPPED)

@@ -12,6 +12,7 @@ from forllm_server.errors import Invalid, TooLarge
 from forllm_server.schedule import exception_store, window_store
 from forllm_server.schedule.model import ScheduleException, ScheduleWindow
 from forllm_server.schedule.windows import DAYS, MINUTES_OF_DAY, Closing, DateException, ExceptionKind, Window
+from forllm_server.schedule.words import clock_words
 from forllm_server.settings.values import MAX_ID, read_settings
 from forllm_server.settings.zones import is_zone
 
@@ -58,14 +59,19 @@ def new_exception(
     start_minute: int | None = None,
     end_minute: int | None = None,
     backend_id: int | None = None,
+    fields: tuple[str, str] = ("start_minute", "end_minute"),
 ) -> DateException:
-    """An exception from what a form or a program gave: both times or none. An end of 0 is 24:00."""
+    """An exception from what a form or a program gave: both times or none. An end of 0 is 24:00.
+
+    ``fields``: how start and end are called there. Raises Invalid.
+    """
+    start_field, end_field = fields
     if (start_minute is None) != (end_minute is None):
-        missing = "start_minute" if start_minute is None else "end_minute"
+        missing = start_field if start_minute is None else end_field
         raise Invalid("Give both times, or none for the whole date.", field=missing)
     if start_minute is not None and end_minute is not None:
-        start_minute = _checked_minute(start_minute, "start_minute", 0, MINUTES_OF_DAY - 1)
-        end_minute = _checked_minute(end_minute or MINUTES_OF_DAY, "end_minute", 1, MINUTES_OF_DAY)
+        start_minute = _checked_minute(start_minute, start_field, 0, MINUTES_OF_DAY - 1)
+        end_minute = _checked_minute(end_minute or MINUTES_OF_DAY, end_field, 1, MINUTES_OF_DAY)
     return DateException(
         date=day,
         kind=_checked_choice(ExceptionKind, kind, "kind"),
@@ -98,9 +104,15 @@ def delete_window(connection: Connection, window_id: int) -> None:
 
 
 def add_exception(
-    connection: Connection, item: DateException, *, owner_id: int, now: datetime, note: str = ""
+    connection: Connection,
+    item: DateException,
+    *,
+    owner_id: int,
+    now: datetime,
+    note: str = "",
+    backend_field: str = "backend_id",
 ) -> ScheduleException:
-    """Add a date that differs from its week."""
+    """Add a date that differs from its week. ``backend_field``: how the backend is called where it was given."""
     if exception_store.count_exceptions(connection) >= MAX_EXCEPTIONS:
         raise TooLarge(f"There are {MAX_EXCEPTIONS} exceptions already. Delete past ones first.")
     if abs(item.date - now.astimezone(UTC).date()) > MAX_DISTANCE:
@@ -110,7 +122,7 @@ def add_exception(
         raise Invalid(f"The note may have {MAX_NOTE_CHARACTERS} characters at most.", field="note")
     if "\x00" in note:
         raise Invalid("The note holds a character that cannot be stored.", field="note")
-    _check_backend(connection, item.backend_id)
+    _check_backend(connection, item.backend_id, backend_field)
     return exception_store.insert_exception(connection, item, note=note, owner_id=owner_id, now=now)
 
 
@@ -128,13 +140,14 @@ def open_until(
     backend_id: int | None = None,
     note: str = "",
     zone: ZoneInfo | None = None,
+    backend_field: str = "backend_id",
 ) -> ScheduleException:
     """Open from now until the next time the clock shows ``end_minute``: "tonight also until 09:00"."""
     local = now.astimezone(zone or read_settings(connection).zone)
     start_minute = local.hour * 60 + local.minute
-    end_minute = _checked_minute(end_minute or MINUTES_OF_DAY, "end_minute", 1, MINUTES_OF_DAY)
+    end_minute = _checked_minute(end_minute or MINUTES_OF_DAY, "until", 1, MINUTES_OF_DAY)
     if end_minute == start_minute:
-        raise Invalid("It is that time now. Choose a later one.", field="end_minute")
+        raise Invalid("It is that time now. Choose a later one.", field="until")
     item = new_exception(
         day=local.date(),
         kind=ExceptionKind.OPEN,
@@ -142,7 +155,7 @@ def open_until(
         end_minute=end_minute,
         backend_id=backend_id,
     )
-    return add_exception(connection, item, owner_id=owner_id, now=now, note=note)
+    return add_exception(connection, item, owner_id=owner_id, now=now, note=note, backend_field=backend_field)
 
 
 def read_clock(text: str, field: str) -> int:
@@ -174,7 +187,8 @@ def _checked_days(days: Iterable[str]) -> frozenset[str]:
 
 def _checked_minute(minute: Any, field: str, lowest: int, highest: int) -> int:
     if type(minute) is not int or not lowest <= minute <= highest:
-        raise Invalid(f"The time must be from {lowest} to {highest} minutes after midnight.", field=field)
+        bounds = f"from {clock_words(lowest)} to {clock_words(highest)} (minutes {lowest} to {highest} of the day)"
+        raise Invalid(f"The time must be {bounds}.", field=field)
     return minute
 
 
@@ -192,9 +206,9 @@ def _checked_choice(choices: type[Choice], value: str, field: str) -> Choice:
         raise Invalid(f"“{str(value)[:20]}” is not possible here: use {allowed}.", field=field) from error
 
 
-def _check_backend(connection: Connection, backend_id: int | None) -> None:
+def _check_backend(connection: Connection, backend_id: int | None, field: str = "backend_id") -> None:
     if backend_id is None:
         return
     # a number no column can hold must not reach the database, which would answer with an error of its own
     if not 0 < backend_id <= MAX_ID or window_store.find_backend_name(connection, backend_id) is None:
-        raise Invalid("There is no such backend. It may have been deleted.", field="backend_id")
+        raise Invalid("There is no such backend. It may have been deleted.", field=field)

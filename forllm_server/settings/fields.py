@@ -57,6 +57,8 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    #: how the choices are called in the form, in their order; empty: as they are
+    choice_labels: tuple[str, ...] = ()
     unit: str = ""
     #: characters, of a text
     longest: int = 0
@@ -101,6 +103,28 @@ FIELDS: tuple[Field, ...] = (
         "max_attempts", "Attempts", 3, Kind.INTEGER, Section.NIGHT, minimum=1, maximum=20,
         help="How often an LLM request is tried before it counts as failed. "
         "A closed window or an unreachable server does not use one up.",
+    ),
+    Field(
+        "digest", "A line about each topic in the morning", "auto", Kind.CHOICE, Section.NIGHT,
+        choices=("auto", "on", "off"),
+        help="Asked of a model as the last work of a night, for the Morning page. "
+        "auto: unless only the tiny embedded model is there, whose lines would be nonsense.",
+    ),
+    Field(
+        "stall_minutes", "Tell of a stand after", 20, Kind.INTEGER, Section.NIGHT,
+        minimum=1, maximum=1440, unit="minutes",
+        help="When work waits, the hours allow it, and for so long a server cannot be reached or everything fails, "
+        "the channels that want to know are told.",
+    ),
+    Field(
+        "max_asked_at_once", "Most replies asked for at once", 100, Kind.INTEGER, Section.NIGHT,
+        minimum=1, maximum=10_000,
+        help="More than so many in one go are refused: a slip of the finger, or of a program, fills no night.",
+    ),
+    Field(
+        "max_waiting", "Most LLM requests waiting", 200_000, Kind.INTEGER, Section.NIGHT,
+        minimum=1, maximum=10_000_000,
+        help="Of one person, held ones included. Who has so many waiting can ask for nothing more for now.",
     ),
     Field(
         "yields_cpu_percent", "Make way when others use more of the CPU than", None, Kind.INTEGER, Section.MACHINE,
@@ -173,12 +197,29 @@ FIELDS: tuple[Field, ...] = (
         help="How many topics of a subforum one page shows.",
     ),
     Field(
-        "theme", "Colours", "auto", Kind.CHOICE, Section.READING, choices=("auto", "light", "dark"),
-        help="auto follows the system.",
+        "theme", "Colours", "auto", Kind.CHOICE, Section.READING,
+        choices=("auto", "light", "dark", "contrast", "soft", "own"),
+        choice_labels=("as the system", "light", "dark", "high contrast", "soft", "your own"),
+        help="High contrast and soft are light or dark as the system is. Your own is made on the page Theme.",
     ),
     Field(
         "density", "Spacing", "comfortable", Kind.CHOICE, Section.READING, choices=("comfortable", "compact"),
         help="compact shows more on a screen.",
+    ),
+    Field(
+        "text_size", "Size of text", "normal", Kind.CHOICE, Section.READING,
+        choices=("small", "normal", "large", "larger", "largest"),
+        help="Enlarges everything alike. normal is the size that the browser is set to.",
+    ),
+    Field(
+        "has_keys", "Single keys do things", True, Kind.BOOLEAN, Section.READING,
+        help="j and k go from post to post, r replies, ? shows them all. Never while you type in a field. "
+        "Switch them off when they get in the way of speech input or another tool.",
+    ),
+    Field(
+        "thread_view", "Topics are read as", "tree", Kind.CHOICE, Section.READING, choices=("tree", "flat"),
+        choice_labels=("a tree: replies below what they answer", "flat: in the order they were written"),
+        help="A topic can be switched by itself, and remembers it.",
     ),
     Field(
         "shows_link_warning", "Ask before following a model's link", True, Kind.BOOLEAN, Section.READING,

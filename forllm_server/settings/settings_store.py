@@ -13,7 +13,10 @@ from forllm_server.settings.tables import settings
 
 def list_settings(connection: Connection) -> dict[str, Value]:
     """What is stored, by name; unchecked."""
-    return {row.key: row.value for row in connection.execute(select(settings.c.key, settings.c.value))}
+    return {row[0]: row[1] for row in connection.execute(_ALL)}
+
+
+_ALL = select(settings.c.key, settings.c.value)
 
 
 def update_setting(connection: Connection, name: str, value: Value, *, now: datetime) -> None:

@@ -31,6 +31,10 @@ class Settings:
     timezone: str
     silence_seconds: int
     max_attempts: int
+    digest: Literal["auto", "on", "off"]
+    stall_minutes: int
+    max_asked_at_once: int
+    max_waiting: int
     yields_cpu_percent: int | None
     yields_gpu_percent: int | None
     yields_to_programs: str
@@ -45,8 +49,11 @@ class Settings:
     currency: str
     posts_per_page: int
     topics_per_page: int
-    theme: Literal["auto", "light", "dark"]
+    theme: Literal["auto", "light", "dark", "contrast", "soft", "own"]
     density: Literal["comfortable", "compact"]
+    text_size: Literal["small", "normal", "large", "larger", "largest"]
+    has_keys: bool
+    thread_view: Literal["tree", "flat"]
     shows_link_warning: bool
     #: names whose stored value cannot be used, so that the default stands in; for the page and for ``doctor``
     unusable: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Any, ParamSpec
 
 from flask import Flask, Response, g, make_response, request
 
-from forllm_server.errors import Conflict, ForllmError, Invalid
+from forllm_server.errors import Conflict, ForllmError, Invalid, NotFound, TooLarge
 from forllm_server.web.errors import status_of
 
 P = ParamSpec("P")
@@ -100,7 +100,10 @@ def shows_again(view: Callable[..., Any]) -> Callable[[Callable[P, Response]], C
         def take(*args: P.args, **kwargs: P.kwargs) -> Response:
             try:
                 return taking(*args, **kwargs)
-            except (Invalid, Conflict) as problem:
+            except (Invalid, Conflict, TooLarge, NotFound) as problem:
+                # What is gone altogether has no form to show either; a choice that is gone has.
+                if isinstance(problem, NotFound) and problem.field is None:
+                    raise
                 g.form_problem = problem
                 response = make_response(view(*args, **kwargs))
                 response.status_code = status_of(problem)

@@ -49,6 +49,9 @@ def see_other(url: str) -> Response:
     return response
 
 
-def notice(text: str, *, kind: str = "done") -> None:
-    """Show ``text`` on the next page. ``kind`` is ``done``, ``warning`` or ``error``."""
-    flash(text[:_LONGEST_NOTICE], kind)
+def notice(text: str, *, kind: str = "done", undo: str = "") -> None:
+    """Show ``text`` on the next page. ``kind`` is ``done``, ``warning`` or ``error``.
+
+    ``undo`` is the address that takes back what was done: a button that posts to it stands beside the text.
+    """
+    flash(text[:_LONGEST_NOTICE], f"{kind} {undo}".rstrip())

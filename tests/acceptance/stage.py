@@ -61,7 +61,8 @@ class Stage:
 
     def script_for(self, body: dict[str, Any]) -> Script:
         """What the model says: the answer to the question that stands last in the prompt."""
-        found = _QUESTION.findall(str(body["messages"][-1]["content"]))
+        asked = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
+        found = _QUESTION.findall(str(asked[-1]))
         assert found, f"a prompt without a question: {body}"
         return Script(tokens=answer_to(int(found[-1]), self.tokens), delay=self.delay_seconds)
 

@@ -6,8 +6,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from forllm_server.catalog import discovery
+from forllm_server.db import Database
 from tests.api.conftest import MODEL_ID
+from tests.conftest import EVENING
 from tests.support.scripted_server import ScriptedServer
+from tests.support.world import insert_backend, insert_model
 
 # Port 9 of loopback (discard) is closed everywhere: what is there refuses the connection.
 SERVER = {"name": "Box", "kind": "ollama", "base_url": "http://127.0.0.1:9", "api_key": "sk-very-secret"}
@@ -110,3 +113,21 @@ def test_what_answers_on_this_machine_is_suggested_until_it_is_a_backend(
         assert (suggestion["kind"], suggestion["name"]) == ("ollama", "Ollama")
         client.post("/api/v1/backends", json={key: suggestion[key] for key in ("name", "kind", "base_url")})
         assert client.get("/api/v1/backends/suggestions").get_json() == {"items": [], "next": None}
+
+
+def test_one_that_work_waits_for_is_deleted_only_when_it_is_said_what_becomes_of_it(
+    client: FlaskClient, topic: dict[str, int], sqlite_database: Database
+) -> None:
+    with sqlite_database.transaction() as connection:
+        backend_id = insert_backend(connection, EVENING, name="Attic")
+        model_id = insert_model(connection, backend_id, EVENING)
+    asked = client.post(f"/api/v1/posts/{topic['post_id']}/llm-requests", json={"model_id": model_id}).get_json()
+    address = f"/api/v1/backends/{backend_id}"
+    refused = client.delete(address)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "backend_in_use")
+    assert "1 LLM request waits" in refused.get_json()["detail"]
+    assert client.delete(f"{address}?move_to_model_id={model_id}").status_code == 422
+    assert client.delete(f"{address}?cancel=perhaps").status_code == 422
+    assert client.delete(f"{address}?move_to_model_id={MODEL_ID}").status_code == 204
+    moved = client.get(f"/api/v1/llm-requests/{asked['id']}").get_json()
+    assert (moved["status"], moved["model_id"]) == ("queued", MODEL_ID)

@@ -31,7 +31,7 @@ LOCAL = {"Host": f"127.0.0.1:{PORT}"}
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder: Path = tmp_path_factory.mktemp("described")
     database = Database.at(folder / "forllm_data.db")
-    fill(database)
+    fill(database, tmp_path_factory.mktemp("backups"))
     add_model(database)
     app = make_app(database, folder)
     client = app.test_client()

@@ -3,6 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
+from forllm_server.db import Database
+from forllm_server.queue.chunk_store import insert_chunk
 from tests.api.conftest import MODEL_ID
 
 
@@ -104,3 +106,31 @@ def test_another_model_can_be_given_the_question(client: FlaskClient, asked: int
     for body in ({}, {"model_id": 99}, {"model_id": None}):
         refused = client.post(f"{address}/requeue", json=body)
         assert (refused.status_code, refused.get_json()["field"]) == (422, "model_id"), body
+
+
+def test_a_kept_partial_text_is_posted_once_and_marked(
+    client: FlaskClient, topic: dict[str, int], asked: int, sqlite_database: Database
+) -> None:
+    address = f"/api/v1/llm-requests/{asked}"
+    assert client.post(f"{address}/partial-reply").status_code == 409
+    client.post(f"{address}/cancellation")
+    refused = client.post(f"{address}/partial-reply")
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid")
+    with sqlite_database.transaction() as connection:
+        insert_chunk(connection, asked, run=1, seq=0, text="Cut them in **March**", thinking="")
+    posted = client.post(f"{address}/partial-reply")
+    assert posted.status_code == 201
+    reply = posted.get_json()
+    assert (reply["content"], reply["is_partial"], reply["parent_id"]) == (
+        "Cut them in **March**",
+        True,
+        topic["post_id"],
+    )
+    assert posted.headers["Location"] == f"/api/v1/posts/{reply['id']}"
+    assert client.post(f"{address}/partial-reply").get_json()["id"] == reply["id"]
+    settled = client.get(address).get_json()
+    assert (settled["status"], settled["finish_reason"], settled["reply_post_id"]) == (
+        "succeeded",
+        "partial",
+        reply["id"],
+    )

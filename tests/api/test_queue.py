@@ -1,9 +1,11 @@
 """The queue as a whole by API: what is foretold, pauses, order, and many at once."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from forllm_server import clock
 from forllm_server.db import Database
@@ -158,3 +160,71 @@ def test_what_happened_to_a_request_is_told(client: FlaskClient, ids: list[int])
     events = client.get(f"/api/v1/llm-requests/{ids[0]}/events").get_json()["items"]
     assert [event["name"] for event in events] == ["queued", "held", "released"]
     assert client.get("/api/v1/llm-requests/99/events").status_code == 404
+
+
+def test_the_plan_is_read_in_pages(client: FlaskClient, ids: list[int]) -> None:
+    first = client.get("/api/v1/queue/plan?limit=2").get_json()
+    second = client.get(f"/api/v1/queue/plan?limit=2&after={first['next']}").get_json()
+    assert [item["id"] for item in first["items"] + second["items"]] == ids
+    assert second["next"] is None
+    assert client.get("/api/v1/queue/plan?after=nonsense").status_code == 400
+
+
+def test_a_longer_plan_costs_no_more_queries(
+    client: FlaskClient, ids: list[int], sqlite_database: Database, topic: dict[str, int]
+) -> None:
+    few = count_queries(sqlite_database, lambda: client.get("/api/v1/queue/plan"))
+    for _ in range(10):
+        client.post(f"/api/v1/posts/{topic['post_id']}/llm-requests", json={"another": True})
+    assert count_queries(sqlite_database, lambda: client.get("/api/v1/queue/plan")) == few
+
+
+def count_queries(database: Database, act: Callable[[], object]) -> int:
+    statements: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    act()
+    event.remove(database.engine, "before_cursor_execute", note)
+    return len(statements)
+
+
+def test_the_history_is_filtered_and_paged(client: FlaskClient, ids: list[int], topic: dict[str, int]) -> None:
+    client.post(f"/api/v1/llm-requests/{ids[0]}/cancellation")
+
+    def found(query: str) -> list[int]:
+        answer = client.get(f"/api/v1/queue/history?{query}")
+        assert answer.status_code == 200, answer.get_json()
+        return [item["id"] for item in answer.get_json()["items"]]
+
+    assert found("") == ids[::-1]
+    assert found("status=cancelled") == [ids[0]]
+    assert found("status=cancelled,queued&model_id=1&persona_id=1") == ids[::-1]
+    assert found(f"topic_id={topic['id']}&post_id={topic['post_id']}") == ids[::-1]
+    assert found("subforum_id=99") == []
+    assert found("text=no+such+words") == []
+    page = client.get("/api/v1/queue/history?limit=2").get_json()
+    assert found(f"limit=2&after={page['next']}") == [ids[0]]
+    for wrong, field in (("status=asleep", "status"), ("text=%00", "text"), ("text=" + "x" * 201, "text")):
+        answer = client.get(f"/api/v1/queue/history?{wrong}")
+        assert (answer.status_code, answer.get_json()["field"]) == (422, field)
+
+
+def test_a_place_given_by_hand_is_taken_back(client: FlaskClient, ids: list[int]) -> None:
+    client.post("/api/v1/queue/moves", json={"ids": [ids[2]]})
+    assert planned(client) == [ids[2], ids[0], ids[1]]
+    answer = client.delete(f"/api/v1/queue/moves/{ids[2]}")
+    assert (answer.status_code, answer.get_json()["position"]) == (200, 3)
+    assert planned(client) == ids
+    client.post(f"/api/v1/llm-requests/{ids[0]}/cancellation")
+    assert client.delete(f"/api/v1/queue/moves/{ids[0]}").status_code == 409
+    assert client.delete("/api/v1/queue/moves/999").status_code == 404
+
+
+def test_what_was_to_run_now_is_sent_to_the_night(client: FlaskClient, ids: list[int]) -> None:
+    client.post("/api/v1/queue/changes", json={"ids": ids, "action": "run_now"})
+    done = client.post("/api/v1/queue/changes", json={"ids": [*ids, 999], "action": "run_tonight"}).get_json()
+    assert {item["lane"] for item in done["changed"]} == {"night"}
+    assert [item["id"] for item in done["refused"]] == [999]

@@ -32,8 +32,15 @@ def test_a_field_inside_a_list_is_named_by_its_path(client: FlaskClient, topic: 
     address = f"/api/v1/subforums/{topic['subforum_id']}/topics"
     answer = client.post(address, json={"title": "T", "content": "x", "ask": [{}, {"persona_id": "one", "who": 1}]})
     assert answer.get_json()["errors"].keys() == {"ask.1.persona_id", "ask.1.who"}
-    many = client.post(address, json={"title": "T", "content": "x", "ask": [{}] * 21})
+    many = client.post(address, json={"title": "T", "content": "x", "ask": [{}] * 101})
     assert (many.status_code, many.get_json()["field"]) == (422, "ask")
+    assert "101 replies" in many.get_json()["detail"]
+    assert "max_asked_at_once" in many.get_json()["detail"]
+    flood = client.post(address, json={"title": "T", "content": "x", "ask": [{}] * 1_000_000})
+    assert (flood.status_code, flood.get_json()["field"]) == (422, "ask")
+    assert "1,000,000 replies" in flood.text
+    assert "max_asked_at_once" in flood.text
+    assert client.get(address).get_json()["items"][-1]["title"] == "Roses"
 
 
 def test_a_topic_is_renamed_and_deleted(client: FlaskClient, topic: dict[str, int]) -> None:

@@ -288,3 +288,29 @@ def check_end(fault: Fault, text: str, thinking: str, reason: str | None, error:
     if fault.end is End.WAIT:
         assert error.retry_after_seconds is not None
         assert 0 < error.retry_after_seconds <= 900
+
+
+PARTIAL = (*QUESTION, Message("assistant", "Hello, wor"))
+
+
+@pytest.mark.parametrize("told", [None, "yes", "no"])
+def test_a_partial_answer_is_continued_where_the_kind_can_or_the_option_says_so(
+    kind: str, server: ScriptedServer, told: str | None
+) -> None:
+    backend = create(kind, BackendConfig(server.url, options={"continues_partial": told} if told else {}))
+    assert backend.may_continue_prefix is (told == "yes" or (told is None and kind != "openai_compatible"))
+    asked = ask(messages=PARTIAL, continues_prefix=True)
+    if not backend.may_continue_prefix:
+        with pytest.raises(Refused):
+            backend.generate(asked)
+        return
+    with backend.generate(asked) as generation:
+        assert "".join(chunk.text for chunk in generation) == generation.text == "ld."
+    assert generation.finish_reason == "stop"
+    assert server.chats[-1]["messages"][-1] == {"role": "assistant", "content": "Hello, wor"}
+
+
+def test_only_an_answer_can_be_continued(kind: str, server: ScriptedServer) -> None:
+    backend = create(kind, BackendConfig(server.url, options={"continues_partial": "yes"}))
+    with pytest.raises(Refused):
+        backend.generate(ask(continues_prefix=True))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forllm_server.backends import BackendConfig, BackendError, create
+from forllm_server.backends import BackendConfig, create
 from forllm_server.backends.base import GenerationRequest, Message
 from tests.support.scripted_server import Script, ScriptedServer
 
@@ -46,9 +46,3 @@ def test_a_model_can_be_unloaded() -> None:
     with ScriptedServer("ollama") as server:
         assert create("ollama", BackendConfig(server.url)).unload("scripted")
     assert server.requests[-1].body == {"model": "scripted", "keep_alive": 0}
-
-
-def test_a_partial_answer_is_not_continued() -> None:
-    request = GenerationRequest("scripted", (Message("assistant", "One,"),), continues_prefix=True)
-    with pytest.raises(BackendError):
-        create("ollama", BackendConfig("http://127.0.0.1:1")).generate(request)

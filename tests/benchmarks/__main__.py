@@ -20,6 +20,7 @@ from tests.benchmarks.memory import measure_memory
 from tests.benchmarks.pages import measure_pages
 from tests.benchmarks.queueing import measure_drain, measure_enqueue, measure_own_cost, measure_pace, measure_replies
 from tests.benchmarks.saturation import measure_saturation
+from tests.benchmarks.searching import measure_search
 
 PARTS = {
     "pages": measure_pages,
@@ -31,6 +32,7 @@ PARTS = {
     "memory": measure_memory,
     "growth": measure_growth,
     "saturation": measure_saturation,
+    "search": measure_search,
 }
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from forllm_server import clock
 from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.cli.runtime import Installation
+from forllm_server.jobs.asking import Ask, ask
 from forllm_server.jobs.forecast import forecast
-from forllm_server.jobs.reply import Ask, ask
 from forllm_server.queue.claiming import ClaimableBackend, claim
 from forllm_server.queue.rate_store import replace_rates
 from tests.benchmarks.measure import Row, Scale, medians, timed
@@ -44,7 +44,7 @@ class _Grown:
         def take() -> None:
             with self.queue.database.transaction() as connection:
                 now = clock.now()
-                assert claim(connection, backends=backends, last_served={}, worker="bench", now=now) is not None
+                assert claim(connection, backends=backends, worker="bench", now=now) is not None
 
         seconds = timed(take)
         with self.queue.database.transaction() as connection:

@@ -19,7 +19,8 @@ from forllm_server.db import Database
 from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
 from forllm_server.jobs import Connections, JobContext
-from forllm_server.jobs.reply import Ask, ReplyKind, ask
+from forllm_server.jobs.asking import Ask, ask
+from forllm_server.jobs.reply import ReplyKind
 from forllm_server.queue.claiming import ClaimableBackend
 from forllm_server.queue.job import Interruption, Job
 from forllm_server.queue.llm_request_store import insert_llm_requests
@@ -118,8 +119,7 @@ class Queue:
         )
 
         def run_all() -> None:
-            for _ in range(number):
-                assert pool.run_next(), "there was nothing to run"
+            assert pool.run_all() == number, "not all were run"
 
         speed = number / timed(run_all)
         assert count_unanswered(self.database) == 0, "a request was not answered"

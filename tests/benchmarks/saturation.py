@@ -21,8 +21,9 @@ from forllm_server.backends.engine import Engine, EngineAddress, EngineSettings
 from forllm_server.catalog.editing import add_backend
 from forllm_server.cli.runtime import Installation
 from forllm_server.jobs import Connections, JobContext
+from forllm_server.jobs.asking import Ask, ask
 from forllm_server.jobs.planning import NightPlan
-from forllm_server.jobs.reply import Ask, ReplyKind, ask
+from forllm_server.jobs.reply import ReplyKind
 from forllm_server.personas.editing import create_persona
 from forllm_server.queue.prompt_store import find_prompt
 from forllm_server.queue.wakeup import Wakeup

@@ -24,19 +24,24 @@ SIGHTS: dict[str, dict[str, Any]] = {
     "phone by day": {"viewport": PHONE, "color_scheme": "light", "has_touch": True, "is_mobile": True},
 }
 PATHS = (
+    "/morning", "/notifications", "/notifications/channels/new?kind=email",
     "/", "/subforums", "/subforums/new", "/subforums/{subforum_id}", "/subforums/{subforum_id}/edit",
     "/subforums/{subforum_id}/personas", "/subforums/{subforum_id}/topics/new",
     "/topics/{typical_id}", "/topics/{typical_id}/edit", "/topics/{long_id}", "/topics/{deep_id}",
     "/topics/{deep_id}?branch={deepest_id}", "/topics/{harsh_id}",
     "/posts/{reply_id}/reply", "/posts/{reply_id}/ask", "/posts/{edited_id}/edit", "/posts/{edited_id}/history",
-    "/posts/{edited_id}/delete",
+    "/posts/{edited_id}/delete", "/posts/{reply_id}/details", "/posts/{reply_id}/bookmark", "/bookmarks", "/unread",
+    "/topics/{typical_id}?view=flat", "/topics/{typical_id}/note",
     "/queue", "/queue?show=failed", "/queue?show=done", "/queue/{waiting_id}", "/queue/{succeeded_id}",
-    "/queue/{failed_id}",
+    "/queue/{failed_id}", "/queue/history", "/queue/history?text=night", "/queue?backend_id=2&first=2", "/workers",
     "/personas", "/personas/new", "/personas/{persona_id}", "/personas/{persona_id}/edit",
     "/personas/{persona_id}/versions/1", "/personas/{persona_id}/comparison", "/personas/{persona_id}/delete",
     "/schedule", "/schedule/windows/{window_id}",
     "/backends", "/backends/offers", "/backends/new", "/backends/1", "/backends/2", "/backends/2/edit",
-    "/backends/2/delete", "/settings", "/trash", "/trash/erase", "/nowhere",
+    "/backends/2/delete", "/settings", "/theme", "/keys", "/trash", "/trash/erase", "/nowhere",
+    "/drafts", "/writing/guide",
+    "/search", "/search?q=machine+OR+mirror", "/search?q=bakcup+miror", "/search?q=colour:red+persona:nobody",
+    "/search?q=is:unanswered&sort=newest",
 )  # fmt: skip
 #: A form, and what is wrong in it.
 WRONG = (
@@ -120,7 +125,6 @@ def test_the_page_of_the_api_keeps_the_policy(sight: tuple[Page, Watch]) -> None
     page, watch = sight
     page.goto("/api/docs")
     expect(page.locator(".opblock-tag").first).to_be_visible()
-    # Swagger UI draws some of its icons from data: addresses, which the policy rightly leaves out.
-    icons = ("data:image/svg+xml", "img-src data")
-    assert [complaint for complaint in watch.complaints if not any(icon in complaint for icon in icons)] == []
-    watch.complaints.clear()
+    page.locator(".opblock-summary-control").first.click()
+    expect(page.locator(".opblock-body").first).to_be_visible()
+    assert watch.complaints == []

@@ -28,7 +28,7 @@ def test_the_preview_is_drawn_by_the_servers_own_renderer(page: Page, subforum_i
     text.press("Control+a")
     page.get_by_role("button", name="Bold").click()
     expect(text).to_have_value("**word**")
-    preview = page.get_by_role("button", name="Preview")
+    preview = page.get_by_role("button", name="Preview", exact=True)
     preview.click()
     expect(preview).to_have_attribute("aria-pressed", "true")
     expect(page.locator("[data-previewed] strong")).to_have_text("word")
@@ -55,18 +55,24 @@ def test_the_tokens_a_text_takes_stand_beside_it_and_follow_it(page: Page, forum
     expect(estimate.locator(".state--bad")).to_be_visible()
 
 
-def test_leaving_with_a_text_unsent_is_asked_about_first(page: Page, subforum_id: int) -> None:
-    page.goto(f"/subforums/{subforum_id}/topics/new")
-    page.get_by_label("First post").press_sequentially("Unsent")
+def test_leaving_with_a_text_that_is_kept_nowhere_is_asked_about_first(
+    browser: Browser, forum: Forum, subforum_id: int
+) -> None:
     asked: list[str] = []
 
     def stay(dialog: Dialog) -> None:
         asked.append(dialog.type)
         dialog.dismiss()
 
-    page.once("dialog", stay)
-    page.close(run_before_unload=True)
-    expect(page.get_by_label("First post")).to_have_value("Unsent")
+    with watched(browser, forum.url) as (page, _):
+        page.goto(f"/subforums/{subforum_id}/topics/new")
+        page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
+        page.route("**/drafts", lambda route: route.abort())
+        page.get_by_label("First post").press_sequentially("Unsent")
+        expect(page.locator("[data-draft-words]")).to_have_text("Not saved")
+        page.once("dialog", stay)
+        page.close(run_before_unload=True)
+        expect(page.get_by_label("First post")).to_have_value("Unsent")
     assert asked == ["beforeunload"]
 
 

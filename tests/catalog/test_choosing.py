@@ -4,9 +4,10 @@ import pytest
 from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
-from forllm_server.catalog.editing import EMBEDDED_BACKEND_ID, delete_backend, disable_backend
+from forllm_server.catalog.editing import EMBEDDED_BACKEND_ID, disable_backend
 from forllm_server.catalog.model import ChosenModel
 from forllm_server.catalog.model_store import update_model
+from forllm_server.catalog.removing import delete_backend
 from forllm_server.db import Database
 from forllm_server.errors import Invalid
 from tests.catalog.world import NOW, add, add_model

@@ -12,12 +12,12 @@ from forllm_server.catalog.editing import (
     EMBEDDED_BACKEND_ID,
     BackendChange,
     change_backend,
-    delete_backend,
     disable_backend,
     enable_backend,
     ensure_embedded,
 )
 from forllm_server.catalog.model import BackendKind
+from forllm_server.catalog.removing import delete_backend
 from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.db import Database
 from forllm_server.errors import ForllmError, Invalid, NameTaken, NotAllowed, NotFound, Unavailable

@@ -10,9 +10,10 @@ from sqlalchemy import text
 from forllm_server.backends.base import ModelFound, Probe
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.contexts import set_context_tokens
-from forllm_server.catalog.editing import EMBEDDED_BACKEND_ID, BackendChange, change_backend, delete_backend
+from forllm_server.catalog.editing import EMBEDDED_BACKEND_ID, BackendChange, change_backend
 from forllm_server.catalog.model import BackendRecord, ContextSource, Model
 from forllm_server.catalog.probing import probe_backend, store_probe
+from forllm_server.catalog.removing import delete_backend
 from forllm_server.db import Database
 from forllm_server.errors import NotFound
 from tests.catalog.loopback import served

@@ -215,3 +215,58 @@ def test_a_line_that_makes_no_sense_ends_with_2(forum: Forum, words: tuple[str, 
     done = forum.run(*words)
     assert (done.exit_code, done.stdout) == (2, ""), done.output
     assert all(forum.get(each).status is not Status.HELD for each in forum.ids)
+
+
+def test_what_was_to_run_now_waits_for_the_night(forum: Forum) -> None:
+    forum.run("run", *forum.ids[:2])
+    done = forum.run("tonight", *forum.ids)
+    assert done.exit_code == 1
+    assert done.stdout.count("to be run tonight") == 2
+    assert forum.get(forum.ids[0]).lane is Lane.NIGHT
+    assert forum.run("tonight", "--status", "queued").exit_code == 0
+
+
+def test_places_given_by_hand_are_taken_back(forum: Forum) -> None:
+    forum.run("move", forum.ids[1])
+    done = forum.run("move", "--back", forum.ids[1])
+    assert (done.exit_code, done.stdout.startswith(f"{forum.ids[1]}  moved back: ")) == (0, True)
+    assert [row["id"] for row in forum.read("plan")] == forum.ids[:2]
+    assert forum.run("move", "--back", forum.ids[1], "--before", forum.ids[0]).exit_code == 2
+    assert forum.run("move", "--back", 999).exit_code == 1
+
+
+def test_the_history_is_filtered_and_goes_on(forum: Forum) -> None:
+    assert [row["id"] for row in forum.read("history")] == forum.ids[::-1]
+    assert [row["id"] for row in forum.read("history", "--status", "failed")] == [forum.ids[2]]
+    assert len(forum.read("history", "--text", "FILE system", "--subforum", "homelab", "--persona", "assistant")) == 3
+    nothing = forum.run("history", "--text", "roses")
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (1, "", "Nothing that fits was asked.\n")
+    first = forum.run("history", "--limit", 2)
+    assert f"--before {forum.ids[1]}" in first.stderr
+    assert [row["id"] for row in forum.read("history", "--before", forum.ids[1])] == [forum.ids[0]]
+    refused = forum.run("history", "--subforum", "Garden")
+    assert refused.exit_code == 1
+    assert "There is Homelab" in refused.output
+
+
+def test_a_plan_that_is_cut_says_how_much_is_left(forum: Forum) -> None:
+    assert "1 more are not shown" in forum.run("plan", "--limit", 1).stdout
+    assert "not shown" not in forum.run("plan").stdout
+
+
+@pytest.mark.parametrize("command", ["hold", "release", "run", "tonight", "cancel", "retry"])
+def test_each_outcome_is_a_line_and_the_exit_code_tells_whether_all_was_done(forum: Forum, command: str) -> None:
+    """Done on the standard output, refused on the standard error; 0 all, 1 not all or nothing, 2 no sense."""
+    if command == "release":
+        forum.run("hold", forum.ids[0])
+    if command == "retry":
+        forum.run("cancel", forum.ids[0])
+    done = forum.run(command, forum.ids[0])
+    assert (done.exit_code, len(done.stdout.splitlines()), done.stderr) == (0, 1, "")
+    assert done.stdout.startswith(f"{forum.ids[0]}  ")
+    mixed = forum.run(command, forum.ids[1], 998, 999)
+    assert mixed.exit_code == 1
+    assert len(mixed.stderr.splitlines()) == 3 - len(mixed.stdout.splitlines())
+    assert forum.run(command, "--status", "running").exit_code == 1
+    assert forum.run(command).exit_code == 2
+    assert forum.run(command, "--json", 999).exit_code == 1

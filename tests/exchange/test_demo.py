@@ -86,7 +86,7 @@ def test_what_is_not_answered_waits_for_a_model_that_is_there(database: Database
 
 def test_the_same_moment_makes_the_same_forum(sqlite_database: Database, tmp_path: Path) -> None:
     other = Database.at(tmp_path / "other.db")
-    fill(other)
+    fill(other, tmp_path / "backups")
     for database in (sqlite_database, other):
         make_demo(database, NOW)
     tables = ("subforums", "topics", "posts", "personas", "persona_versions", "llm_requests", "schedule_windows")

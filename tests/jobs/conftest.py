@@ -11,10 +11,11 @@ from forllm_server.db import Database, metadata
 from forllm_server.forum import post_store
 from forllm_server.forum.model import Post
 from forllm_server.jobs import Connections, JobContext, build_kinds
+from forllm_server.jobs.asking import Ask, Asked, ask
 from forllm_server.jobs.planning import NightPlan
-from forllm_server.jobs.reply import Ask, Asked, ask
+from forllm_server.queue.chunk_store import find_partial
 from forllm_server.queue.llm_request_store import get_llm_request
-from forllm_server.queue.model import LlmRequest, Prompt
+from forllm_server.queue.model import LlmRequest, Partial, Prompt
 from forllm_server.queue.prompt_store import find_prompt
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
@@ -58,6 +59,10 @@ class Evening:
             prompt = find_prompt(connection, asked.request.id)
         assert prompt is not None
         return prompt
+
+    def partial(self, llm_request_id: int) -> Partial | None:
+        with self.database.read() as connection:
+            return find_partial(connection, llm_request_id)
 
     def posts(self) -> list[Post]:
         with self.database.read() as connection:

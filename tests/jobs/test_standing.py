@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from forllm_server import clock
-from forllm_server.jobs.reply import Asked
+from forllm_server.jobs.asking import Asked
+from forllm_server.jobs.forecast import forecast
 from forllm_server.jobs.standing import Standing, list_standings, place_words
 from forllm_server.queue import backend_state_store, control
 from forllm_server.schedule.planning import add_window, new_window
@@ -11,7 +12,7 @@ from forllm_server.schedule.windows import DAYS
 from tests.jobs.conftest import Evening
 from tests.support.faults import FAULTS
 from tests.support.scripted_server import Script
-from tests.support.world import LOCAL_USER
+from tests.support.world import LOCAL_USER, insert_model
 
 
 def standing(evening: Evening, asked: Asked) -> Standing:
@@ -111,3 +112,15 @@ def test_failed_cancelled_and_answered_have_their_words(evening: Evening) -> Non
         control.retry_llm_request(connection, asked.request.id, clock.now())
     evening.run()
     assert standing(evening, asked).label == "answered"
+
+
+def test_the_places_told_are_those_of_the_plan(evening: Evening) -> None:
+    with evening.database.transaction() as connection:
+        other_model = insert_model(connection, evening.world.backend_id, clock.now(), name="llama3.1:8b")
+    models = [other_model, evening.world.model_id] * 3
+    asked = [evening.ask(model_id=model_id, is_another=True) for model_id in models]
+    with evening.database.read() as connection:
+        standings = list_standings(connection, [evening.get(each) for each in asked], clock.now())
+        planned = [placed.id for placed in forecast(connection, clock.now()).plan]
+    assert [standings[each].position for each in planned] == [1, 2, 3, 4, 5, 6]
+    assert planned != sorted(planned)

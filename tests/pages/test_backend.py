@@ -6,7 +6,7 @@ import pytest
 
 from forllm_server.db import Database
 from tests.pages.conftest import Browser
-from tests.support.world import make_world
+from tests.support.world import insert_backend, insert_model, make_world, queue_request
 
 #: Nothing listens there, so the probe is refused at once.
 DEAD = "http://127.0.0.1:9"
@@ -85,3 +85,27 @@ def test_a_taken_name_is_refused(browser: Browser) -> None:
     add(browser, name="DESK")
     assert browser.status == 409
     assert browser.problem("name")
+
+
+def test_one_that_work_waits_for_asks_what_shall_become_of_it(
+    browser: Browser, sqlite_database: Database, now: datetime
+) -> None:
+    world = make_world(sqlite_database, now, base_url=DEAD)
+    with sqlite_database.transaction() as connection:
+        attic_id = insert_backend(connection, now, name="Attic")
+        model_id = insert_model(connection, attic_id, now, name="gemma")
+    queue_request(sqlite_database, world, now)
+    queue_request(sqlite_database, world, now)
+    address = f"/backends/{world.backend_id}/delete"
+    browser.open(address)
+    assert "2 LLM requests wait for it" in browser.words()
+    browser.send(address, {})
+    assert browser.status == 409
+    assert "2 LLM requests wait" in browser.problem("move_to_model_id")
+    browser.send(address, {"move_to_model_id": str(world.model_id)})
+    assert "Choose one of another" in browser.problem("move_to_model_id")
+    browser.send(address, {"move_to_model_id": str(model_id)})
+    assert "2 requests given to the other model" in browser.text
+    browser.open(f"/backends/{attic_id}/delete")
+    browser.send(f"/backends/{attic_id}/delete", {"move_to_model_id": "cancel"})
+    assert "2 requests cancelled" in browser.text

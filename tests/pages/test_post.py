@@ -5,8 +5,10 @@ from datetime import datetime
 import pytest
 
 from forllm_server.db import Database
+from forllm_server.queue.chunk_store import insert_chunk
+from forllm_server.queue.control import cancel_llm_request
 from tests.pages.conftest import Browser
-from tests.support.world import World, make_world
+from tests.support.world import World, make_world, queue_request
 
 HTMX = {"HX-Request": "true"}
 
@@ -105,3 +107,21 @@ def test_posts_that_do_not_exist_are_not_found(browser: Browser, world: World) -
     for part in ("", "/reply", "/ask", "/edit", "/history", "/delete"):
         browser.open(f"/posts/99{part}")
         assert browser.status == 404, part
+
+
+def test_what_a_cancelled_request_had_written_can_be_posted_and_is_marked(
+    browser: Browser, world: World, sqlite_database: Database, now: datetime
+) -> None:
+    asked = queue_request(sqlite_database, world, now)
+    with sqlite_database.transaction() as connection:
+        insert_chunk(connection, asked.id, run=1, seq=0, text="Take a *mirror*, since", thinking="")
+        cancel_llm_request(connection, asked.id, now)
+    for _ in range(2):
+        token = browser.open("/subforums/new").find("input", attrs={"name": "csrf_token"})["value"]
+        answer = browser.client.post(f"/queue/{asked.id}/partial-reply", data={"csrf_token": token})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/posts/2")
+    browser.open("/posts/2")
+    article = browser.page.find("article", id="post-2")
+    assert article.find("em").get_text() == "mirror"
+    assert "broken off" in article.get_text()
+    assert browser.page.find("article", id="post-3") is None

@@ -54,3 +54,24 @@ def test_workers_that_stopped_or_fell_silent_are_told_apart(
     rows = [" ".join(row.get_text(" ").split()) for row in browser.page.select("li.row")]
     assert any("desk" in row and "gave no sign of life any more" in row for row in rows)
     assert any("attic" in row and "stopped in good order" in row for row in rows)
+
+
+def test_two_workers_of_one_name_are_told_apart(
+    browser: Browser, world: World, sqlite_database: Database, now: datetime
+) -> None:
+    """As two containers of one host name, in each of which the worker is process 1."""
+    first, second = "forllm/1700000000.aaaaaaaa/1/1700000100", "forllm/1700000000.bbbbbbbb/1/1700000100"
+    queued = queue_request(sqlite_database, world, now)
+    requests = metadata.tables["llm_requests"]
+    with sqlite_database.transaction() as connection:
+        replace_worker(connection, first, threads=1, backend_ids=None, now=now)
+        replace_worker(connection, second, threads=2, backend_ids=[world.backend_id], now=now)
+        running = {"status": "running", "run": 1, "worker": second, "started_at": now}
+        connection.execute(requests.update().where(requests.c.id == queued.id).values(**running))
+    with time_machine.travel(now + timedelta(seconds=5), tick=False):
+        browser.open("/workers")
+    assert browser.page.h1.get_text() == "2 workers, 3 replies at once"
+    rows = sorted(" ".join(row.get_text(" ").split()) for row in browser.page.select("li.row"))
+    assert "1 thread; takes work of every backend Waits for work." in rows[0]
+    assert "2 threads; takes work of Desk" in rows[1]
+    assert "Assistant v1" in rows[1]

@@ -12,7 +12,7 @@ from forllm_server.queue.lease_store import Lease, Outcome
 from forllm_server.queue.llm_request_store import get_llm_request, update_status
 from forllm_server.queue.model import Cause, Lane, LlmRequest, Status
 from forllm_server.queue.retry import Decision
-from tests.support.world import World, insert_backend, insert_model, make_world, queue_request
+from tests.support.world import World, insert_backend, insert_model, insert_topic, make_world, queue_request
 
 DICE = 0.5
 OUTCOME = Outcome(usage=None, finish_reason="stop", output_tokens=1, has_chunks=True, first_token_at=None)
@@ -25,14 +25,14 @@ def claim(
     *,
     concurrency: int = 1,
     is_open: bool = True,
-    last: Mapping[int, LastServed] | None = None,
+    own_last: Mapping[int, LastServed] | None = None,
     backends: Sequence[ClaimableBackend] = (),
 ) -> LlmRequest | None:
     with database.transaction() as connection:
         claimed = claiming.claim(
             connection,
             backends=backends or [ClaimableBackend(world.backend_id, concurrency, is_open)],
-            last_served=last or {},
+            own_last=own_last,
             worker="elsewhere/1/1/1",
             now=now,
         )
@@ -133,7 +133,45 @@ def test_what_the_server_has_loaded_goes_first(database: Database, now: datetime
         other_model = insert_model(connection, world.backend_id, now, name="llama3.1:8b")
     queue_request(database, world, now, model_id=other_model)
     loaded = queue_request(database, world, now)
-    claimed = claim(database, world, now, last={world.backend_id: LastServed(world.model_id, 1, world.topic_id)})
+    with database.transaction() as connection:
+        last = LastServed(world.model_id, 1, world.topic_id, owner_id=1)
+        backend_state_store.replace_last_served(connection, world.backend_id, last, now=now)
+        assert backend_state_store.list_last_served(connection) == {world.backend_id: last}
+    claimed = claim(database, world, now)
+    assert claimed is not None
+    assert claimed.id == loaded.id
+
+
+def test_each_place_of_a_backend_goes_on_with_its_own_thread(database: Database, now: datetime) -> None:
+    world = make_world(database, now)
+    with database.transaction() as connection:
+        topics = [insert_topic(connection, world, now) for _ in range(2)]
+    queued = [queue_request(database, world, now, topic_id=topics[number % 2]) for number in range(6)]
+    first, second = (claim(database, world, now, concurrency=2) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert [first.topic_id, second.topic_id] == topics
+    for request in (first, second):
+        with database.transaction() as connection:
+            lease_store.update_to_succeeded(connection, lease_of(request), OUTCOME, None, now=now)
+    own = {world.backend_id: LastServed(world.model_id, 1, first.topic_id)}
+    third = claim(database, world, now, concurrency=2, own_last=own)
+    assert third is not None
+    assert third.id == queued[2].id
+
+
+def test_a_place_whose_model_is_no_longer_loaded_goes_on_with_the_one_that_is(
+    database: Database, now: datetime
+) -> None:
+    world = make_world(database, now)
+    with database.transaction() as connection:
+        other_model = insert_model(connection, world.backend_id, now, name="llama3.1:8b")
+        last = LastServed(other_model, 1, world.topic_id, owner_id=1)
+        backend_state_store.replace_last_served(connection, world.backend_id, last, now=now)
+    queue_request(database, world, now)
+    loaded = queue_request(database, world, now, model_id=other_model)
+    own = {world.backend_id: LastServed(world.model_id, 1, world.topic_id)}
+    claimed = claim(database, world, now, concurrency=2, own_last=own)
     assert claimed is not None
     assert claimed.id == loaded.id
 

@@ -19,7 +19,6 @@ def claim(database: Database, world: World, now: datetime) -> LlmRequest:
         claimed = claiming.claim(
             connection,
             backends=[ClaimableBackend(world.backend_id, 9, True)],
-            last_served={},
             worker=WORKER,
             now=now,
         )

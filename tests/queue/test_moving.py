@@ -10,10 +10,11 @@ from forllm_server.errors import Conflict, Invalid, NotFound
 from forllm_server.queue import claiming, control, lease_store
 from forllm_server.queue.bulk import Action, change_many, requeue_many
 from forllm_server.queue.claiming import ClaimableBackend
+from forllm_server.queue.event_store import list_events
 from forllm_server.queue.lease_store import Lease
-from forllm_server.queue.llm_request_store import get_llm_request, list_plan, list_positions
+from forllm_server.queue.llm_request_store import get_llm_request, list_plan, list_positions, update_status
 from forllm_server.queue.model import Cause, Lane, Status
-from forllm_server.queue.moving import move_llm_requests, unpin_llm_request
+from forllm_server.queue.moving import move_llm_requests, run_llm_request_tonight, unpin_llm_request
 from forllm_server.queue.retry import Decision
 from tests.support.world import World, insert_backend, insert_model, make_world, new_request, queue_request
 
@@ -33,7 +34,7 @@ def claims(database: Database, world: World, now: datetime) -> list[int]:
     backends = [ClaimableBackend(world.backend_id, 99, True)]
     while True:
         with database.transaction() as connection:
-            claimed = claiming.claim(connection, backends=backends, last_served={}, worker="w", now=now)
+            claimed = claiming.claim(connection, backends=backends, worker="w", now=now)
         if claimed is None:
             return taken
         taken.append(claimed.request.id)
@@ -175,7 +176,7 @@ def test_many_are_cancelled_while_workers_settle_them(database: Database, world:
     leases = []
     with database.transaction() as connection:
         for _ in ids:
-            claimed = claiming.claim(connection, backends=backends, last_served={}, worker="w", now=now)
+            claimed = claiming.claim(connection, backends=backends, worker="w", now=now)
             assert claimed is not None
             request = claimed.request
             leases.append(Lease(request.id, request.lease_token or "", request.run, request.topic_id))
@@ -214,3 +215,55 @@ def test_failed_ones_are_answered_by_another_model(database: Database, world: Wo
         assert refused.value.field == "model_id"
         twin = new_request(world)
         assert twin.model_id != model
+
+
+def test_what_was_to_run_now_goes_back_to_the_night(database: Database, world: World, now: datetime) -> None:
+    first, second = queue_request(database, world, now).id, queue_request(database, world, now).id
+    with database.transaction() as connection:
+        control.run_llm_request_now(connection, second, now)
+        move_llm_requests(connection, [second], before_id=None, now=now)
+        changed = run_llm_request_tonight(connection, second, now)
+        assert (changed.lane, changed.status, changed.pinned) == (Lane.NIGHT, Status.QUEUED, None)
+        assert list_events(connection, second)[-1].detail == "to the night"
+    assert line(database) == [first, second]
+
+
+@pytest.mark.parametrize("status", [Status.HELD, Status.WAITING])
+def test_what_is_held_or_due_later_is_to_run_tonight(
+    database: Database, world: World, now: datetime, status: Status
+) -> None:
+    first, second = queue_request(database, world, now).id, queue_request(database, world, now).id
+    with database.transaction() as connection:
+        move_llm_requests(connection, [second], before_id=None, now=now)
+        values = {"status": status.value, "due_at": now, "cause": Cause.RETRY.value, "cause_detail": "Cut off."}
+        update_status(connection, second, from_statuses=[Status.QUEUED], values=values)
+        changed = run_llm_request_tonight(connection, second, now)
+    assert (changed.status, changed.due_at, changed.cause, changed.cause_detail) == (Status.QUEUED, None, None, None)
+    # Its place of the night is still its own.
+    assert line(database) == [second, first]
+
+
+@pytest.mark.parametrize("status", ["running", "succeeded", "failed", "cancelled"])
+def test_what_has_begun_or_ended_is_not_to_run_tonight(
+    database: Database, world: World, now: datetime, status: str
+) -> None:
+    asked = queue_request(database, world, now).id
+    with database.transaction() as connection:
+        update_status(connection, asked, from_statuses=[Status.QUEUED], values={"status": status})
+    with database.transaction() as connection, pytest.raises(Conflict):
+        run_llm_request_tonight(connection, asked, now)
+
+
+def test_many_are_sent_to_the_night_or_back_to_their_places_at_once(
+    database: Database, world: World, now: datetime
+) -> None:
+    a, b, c = (queue_request(database, world, now).id for _ in range(3))
+    with database.transaction() as connection:
+        move_llm_requests(connection, [c, b], before_id=None, now=now)
+        changes = change_many(connection, Action.UNPIN, [b, c, 404], now)
+        assert ([each.id for each in changes.changed], list(changes.refused)) == ([b, c], [404])
+    assert line(database) == [a, b, c]
+    with database.transaction() as connection:
+        change_many(connection, Action.RUN_NOW, [a, b, c], now)
+        changes = change_many(connection, Action.RUN_TONIGHT, [a, b, c], now)
+    assert {each.lane for each in changes.changed} == {Lane.NIGHT}

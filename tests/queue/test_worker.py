@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from forllm_server import clock
 from forllm_server.backends.faults import CutOff, Unreachable
@@ -21,7 +21,7 @@ from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
 from tests.support.world import World, insert_post, make_world, queue_request
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -302,3 +302,49 @@ def test_work_that_arrives_later_is_begun_without_being_asked_for(stage: Stage) 
     asked = [stage.ask() for _ in range(20)]
     stage.wait_for(lambda: all(stage.get(each).status is Status.SUCCEEDED for each in asked))
     assert sorted(replies(stage.database)) == asked
+
+
+def test_the_next_request_is_taken_with_the_end_of_the_one_before(stage: Stage) -> None:
+    ids = [stage.ask() for _ in range(3)]
+    seen: list[list[Status]] = []
+
+    def watch(job: Job) -> None:
+        answer(job)
+        seen.append([stage.get(each).status for each in ids])
+
+    assert stage.pool(watch).run_all() == 3
+    done, next_up, queued = Status.SUCCEEDED, Status.RUNNING, Status.QUEUED
+    if stage.database.is_sqlite:
+        assert seen == [[done, next_up, queued], [done, done, next_up], [done, done, done]]
+    else:
+        assert seen == [[done, queued, queued], [done, done, queued], [done, done, done]]
+
+
+def test_what_was_taken_with_an_end_that_failed_was_not_taken(stage: Stage) -> None:
+    first, second = stage.ask(max_attempts=1), stage.ask()
+    ended: list[int] = []
+
+    def lose_the_first(job: Job) -> None:
+        if job.request.id == first:
+            with stage.database.transaction() as connection:
+                connection.execute(text("UPDATE llm_requests SET lease_token = 'x' WHERE id = :id"), {"id": first})
+        ended.append(job.request.id)
+        answer(job)
+
+    assert stage.pool(lose_the_first).run_all() == 1
+    assert [stage.get(each).status for each in (first, second)] == [Status.RUNNING, Status.QUEUED]
+    assert ended == [first]
+
+
+def test_a_stop_releases_what_was_taken_already(stage: Stage) -> None:
+    first, second = stage.ask(), stage.ask()
+    pools: list[WorkerPool] = []
+
+    def stop_at_the_end(job: Job) -> None:
+        answer(job)
+        pools[0].stop()
+
+    pools.append(stage.pool(stop_at_the_end))
+    pools[0].run_all()
+    released = stage.get(second)
+    assert (stage.get(first).status, released.status, released.attempts) == (Status.SUCCEEDED, Status.QUEUED, 0)

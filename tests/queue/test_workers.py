@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -83,9 +84,11 @@ def test_a_worker_takes_only_what_it_was_told_to_take(stage: Stage, now: datetim
 
 
 @pytest.mark.slow
-def test_a_commit_in_one_process_wakes_the_listeners_of_others(request: pytest.FixtureRequest, now: datetime) -> None:
+def test_a_commit_in_one_process_wakes_the_listeners_of_others(
+    request: pytest.FixtureRequest, tmp_path: Path, now: datetime
+) -> None:
     database = postgres_database(request.getfixturevalue("postgres_server"))
-    fill(database)
+    fill(database, tmp_path / "backups")
     world = make_world(database, now)
     woken = threading.Event()
     listener = Listener(database, CHANNEL, woken.set)

@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_refused_by_name_and_nothing_is_stored(
         ("posts_per_page", "Posts on a page must be a whole number from 5 to 200."),
         ("temperature", "Temperature must be a number from 0 to 2, or empty."),
         ("silence_seconds", "Patience with a silent server must be a whole number from 5 to 86,400 seconds."),
-        ("theme", "Colours must be one of auto, light, dark."),
+        ("theme", "Colours must be one of auto, light, dark, contrast, soft, own."),
         ("currency", "Currency must be one line of up to 8 characters."),
         ("timezone", "Time zone must be an IANA time zone such as Europe/Berlin, or empty."),
     ],

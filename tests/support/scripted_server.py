@@ -64,6 +64,9 @@ class ScriptedServer:
     context_tokens: int = 4096
     api_key: str | None = None
     default: Script = field(default_factory=Script)
+    #: whether an assistant message at the end of the prompt is continued, where the request asks for it rightly;
+    #: without it such a prompt is answered from the beginning, as a model with another template does
+    may_continue: bool = True
     answer: Callable[[dict[str, Any]], Script] | None = None
     requests: list[Received] = field(default_factory=list)
 
@@ -171,8 +174,9 @@ class ScriptedServer:
         if prompt is None:
             prompt = sum(count_tokens(str(turn.get("content"))) for turn in wire.body.get("messages", []))
         limit = _limit(wire.body)
-        tokens = script.tokens if limit is None else script.tokens[:limit]
-        reason = script.finish_reason if len(tokens) == len(script.tokens) else "length"
+        written = rest_of(script.tokens, self._prefix(wire.body))
+        tokens = written if limit is None else written[:limit]
+        reason = script.finish_reason if len(tokens) == len(written) else "length"
         wire.counts = Counts(prompt, script.cached_tokens, len(tokens) + len(script.thinking))
         if script.write is not None:
             script.write(wire)
@@ -182,6 +186,12 @@ class ScriptedServer:
             self._stream(script, tokens, reason, wire)
         else:
             wire.json(wire.whole_answer("".join(tokens), "".join(script.thinking), reason))
+
+    def _prefix(self, body: Mapping[str, Any]) -> str:
+        """The beginning of the answer that the request brings along."""
+        last = (body.get("messages") or [{}])[-1]
+        is_asked = self.protocol != "openai" or bool(body.get("continue_final_message"))
+        return str(last.get("content")) if self.may_continue and is_asked and last.get("role") == "assistant" else ""
 
     def _stream(self, script: Script, tokens: tuple[str, ...], reason: str, wire: Wire) -> None:
         wire.head()
@@ -227,6 +237,18 @@ class ScriptedServer:
             error = {"message": message, "type": "invalid_request_error", "code": "context_length_exceeded"}
             wire.json({"error": error}, 400)
         return True
+
+
+def rest_of(tokens: tuple[str, ...], prefix: str) -> tuple[str, ...]:
+    """What is left to say of ``tokens`` when ``prefix`` has been said; all of it when that was something else."""
+    if not prefix or not "".join(tokens).startswith(prefix):
+        return tokens
+    said = 0
+    rest = []
+    for token in tokens:
+        rest.append(token[max(0, len(prefix) - said) :])
+        said += len(token)
+    return tuple(token for token in rest if token)
 
 
 def count_tokens(text: str) -> int:

@@ -44,22 +44,36 @@ def make_world(database: Database, now: datetime, *, base_url: str = "", kind: s
             position=1,
             created_at=now,
         )
-        topic_id = insert(
-            connection,
-            "topics",
-            subforum_id=subforum_id,
-            owner_id=LOCAL_USER,
-            kind="discussion",
-            title="ZFS or Btrfs?",
-            created_at=now,
-            last_post_at=now,
-            post_count=1,
-            version=1,
-        )
+        topic_id = _insert_topic(connection, subforum_id, now)
         post_id = insert_post(connection, topic_id, now)
         backend_id = insert_backend(connection, now, base_url=base_url, kind=kind)
         model_id = insert_model(connection, backend_id, now)
     return World(subforum_id, topic_id, post_id, backend_id, model_id)
+
+
+def insert_user(connection: Connection, now: datetime, *, name: str) -> int:
+    """Another person who asks."""
+    return insert(connection, "users", name=name, name_key=name.casefold(), created_at=now)
+
+
+def insert_topic(connection: Connection, world: World, now: datetime) -> int:
+    """One more topic, still without a post."""
+    return _insert_topic(connection, world.subforum_id, now)
+
+
+def _insert_topic(connection: Connection, subforum_id: int, now: datetime) -> int:
+    return insert(
+        connection,
+        "topics",
+        subforum_id=subforum_id,
+        owner_id=LOCAL_USER,
+        kind="discussion",
+        title="ZFS or Btrfs?",
+        created_at=now,
+        last_post_at=now,
+        post_count=1,
+        version=1,
+    )
 
 
 def insert_post(connection: Connection, topic_id: int, now: datetime, *, number: int = 0) -> int:

@@ -1,5 +1,6 @@
 """Static files and their addresses."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -48,6 +49,29 @@ def test_under_an_old_digest_the_file_of_today_is_not_kept(client: FlaskClient) 
 def test_while_debugging_nothing_is_kept(sqlite_database: Database, tmp_path: Path) -> None:
     app = make_app(sqlite_database, tmp_path, debug=True)
     assert app.test_client().get(address(app, "icons.svg")).headers["Cache-Control"] == "no-cache"
+
+
+def test_texts_go_compressed_to_whoever_takes_that(app: Flask, client: FlaskClient) -> None:
+    packed = client.get(address(app, "js/app.js"), headers={"Accept-Encoding": "gzip, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Cache-Control"] == FOR_EVER
+    plain = client.get(address(app, "js/app.js"), headers={"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in plain.headers
+    assert b"import" in gzip.decompress(packed.data)
+    again = client.get(
+        address(app, "js/app.js"), headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+    )
+    assert again.status_code == 304
+
+
+def test_the_style_sheet_goes_as_one_file_with_all_that_it_imports(app: Flask, client: FlaskClient) -> None:
+    sheet = client.get(address(app, "css/layers.css")).text
+    assert "@import" not in sheet
+    assert "url(" not in sheet, "an address relative to a part would not hold in the whole"
+    parts = [file for file in (static_dir() / "css").rglob("*.css") if file.name != "layers.css"]
+    left_out = re.compile(r"^ */\*.*?\*/\n", re.MULTILINE | re.DOTALL)
+    missing = {file.name for file in parts if left_out.sub("", file.read_text("utf-8")) not in sheet}
+    assert missing <= {"api.css"}, "only the API's own explorer has a style sheet of its own"
 
 
 @pytest.mark.parametrize("name", ["../pyproject.toml", "%2e%2e/pyproject.toml", "..%2f..%2fpyproject.toml", "css", ""])

@@ -1,61 +1,38 @@
 // <forllm-queue>: keeps the open queue page fresh. One cheap poll, 304 when nothing changed; while only texts grow,
 // only they are sent. What is done here is done in place, and said.
 import { announce, elementsOf } from "../lib/html.js";
+import { Polling } from "../lib/polling.js";
 import { merge } from "../lib/rows.js";
 import { steady } from "../lib/steady.js";
 
 const PACES_MS = { running: 2_000, waiting: 10_000, idle: 30_000 };
-const HIDDEN_FACTOR = 4;
-const LONGEST_MS = 120_000;
 
 class ForllmQueue extends HTMLElement {
   connectedCallback() {
     this.ending = new AbortController();
-    this.failures = 0;
-    this.tag = this.dataset.tag;
     const { signal } = this.ending;
-    document.addEventListener("visibilitychange", () => !document.hidden && this.poll(), { signal });
     this.addEventListener("submit", (event) => this.submit(event), { signal });
-    this.schedule();
+    this.polling = new Polling({
+      url: () => this.url(),
+      take: (text) => this.take(text),
+      pace: () => PACES_MS[this.dataset.pace] ?? PACES_MS.idle,
+      tag: this.dataset.tag,
+      signal,
+    });
   }
 
   disconnectedCallback() {
     this.ending.abort();
-    clearTimeout(this.timer);
   }
 
-  schedule() {
-    clearTimeout(this.timer);
-    const pace = PACES_MS[this.dataset.pace] ?? PACES_MS.idle;
-    const factor = (document.hidden ? HIDDEN_FACTOR : 1) * 2 ** Math.min(this.failures, 4);
-    this.timer = setTimeout(() => this.poll(), Math.min(pace * factor, LONGEST_MS));
+  url() {
+    const url = new URL(this.dataset.updates, location.origin);
+    url.searchParams.set("known", this.dataset.known);
+    return url;
   }
 
-  async poll() {
-    clearTimeout(this.timer);
-    if (this.isPolling || this.ending.signal.aborted) return;
-    this.isPolling = true;
-    try {
-      await this.ask();
-      this.failures = 0;
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      this.failures += 1;
-    } finally {
-      this.isPolling = false;
-    }
-    this.schedule();
-  }
-
-  async ask() {
-    const query = new URLSearchParams({ known: this.dataset.known });
-    const headers = this.tag ? { "If-None-Match": this.tag } : {};
-    const url = `${this.dataset.updates}?${query}`;
-    const response = await fetch(url, { headers, cache: "no-store", signal: this.ending.signal });
-    if (response.status === 304) return;
-    if (!response.ok) throw new Error(`the poll was answered ${response.status}`);
-    this.tag = response.headers.get("ETag");
-    const [fresh] = elementsOf(await response.text());
+  take(text) {
+    const [fresh] = elementsOf(text);
     Object.assign(this.dataset, { known: fresh.dataset.known, pace: fresh.dataset.pace });
     this.update(fresh);
     this.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true }));
@@ -99,9 +76,8 @@ class ForllmQueue extends HTMLElement {
     const failed = response?.ok ? "" : (problem ?? "That did not work. It may have changed meanwhile.");
     this.say(failed || said?.textContent || "", Boolean(failed));
     if (!failed) this.finish(form, button);
-    this.tag = null;
     this.dataset.known = "";
-    await this.poll();
+    await this.polling.pollAfresh();
   }
 
   // What was chosen is done with, and what was opened for it is closed: it may be brought up to date again.

@@ -1,30 +1,42 @@
 // <forllm-thread>: keeps an open page of a topic fresh. One cheap poll, 304 when nothing changed; rows are put in,
-// replaced and removed in place, and what is being read does not move.
+// replaced and removed in place, and what is being read does not move. What came into sight is marked as seen.
+import { Folding } from "../lib/folding.js";
 import { announce, elementsOf } from "../lib/html.js";
+import { Polling } from "../lib/polling.js";
+import { addKeys, openBelow, vote } from "../lib/row-acts.js";
 import { merge } from "../lib/rows.js";
+import { Seeing } from "../lib/seeing.js";
 import { steady } from "../lib/steady.js";
 
 const PACES_MS = { running: 2_000, waiting: 10_000, idle: 30_000 };
 // Just after asking the answer may begin at once: the first looks at a waiting one are quick, then fewer and fewer.
 const EAGER_MS = 1_000;
-const HIDDEN_FACTOR = 4;
-const LONGEST_MS = 120_000;
+// Below what stands fixed at the top of a phone's screen.
+const TOP_PX = 80;
 
 class ForllmThread extends HTMLElement {
   connectedCallback() {
     this.ending = new AbortController();
-    this.failures = 0;
-    this.unchanged = 0;
-    this.tag = this.dataset.tag;
     const { signal } = this.ending;
-    document.addEventListener("visibilitychange", () => !document.hidden && this.poll(), { signal });
+    this.polling = new Polling({
+      url: () => this.url,
+      take: (text) => this.update(elementsOf(text)[0]),
+      pace: (unchanged) => this.pace(unchanged),
+      tag: this.dataset.tag,
+      signal,
+    });
+    this.folding = new Folding(this, signal);
+    this.seeing = new Seeing(this, signal);
     this.addEventListener("submit", (event) => this.submit(event), { signal });
-    this.schedule();
+    this.addEventListener("click", openBelow, { signal });
+    this.addEventListener("focusin", (event) => addKeys(event.target.closest("article.post")), { signal });
+    const next = this.place.querySelector("[data-next-unread]");
+    if (next) next.hidden = false;
+    next?.addEventListener("click", () => this.goToNextUnread(), { signal });
   }
 
   disconnectedCallback() {
     this.ending.abort();
-    clearTimeout(this.timer);
     this.arrivals?.remove();
   }
 
@@ -32,50 +44,37 @@ class ForllmThread extends HTMLElement {
     return this.querySelector("[data-rows]");
   }
 
-  schedule() {
-    clearTimeout(this.timer);
-    const steadyPace = PACES_MS[this.dataset.pace] ?? PACES_MS.idle;
-    const pace = this.dataset.pace === "waiting" ? Math.min(EAGER_MS * 2 ** this.unchanged, steadyPace) : steadyPace;
-    const factor = (document.hidden ? HIDDEN_FACTOR : 1) * 2 ** Math.min(this.failures, 4);
-    this.timer = setTimeout(() => this.poll(), Math.min(pace * factor, LONGEST_MS));
+  // The page, or the pane, that the topic stands in.
+  get place() {
+    return this.closest("[data-pane], main") ?? document;
   }
 
-  async poll() {
-    clearTimeout(this.timer);
-    if (this.isPolling || this.ending.signal.aborted) return;
-    this.isPolling = true;
-    try {
-      await this.ask();
-      this.failures = 0;
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      this.failures += 1;
-    } finally {
-      this.isPolling = false;
-    }
-    this.schedule();
+  get url() {
+    const { updates, from, until, base, known, pending, view } = this.dataset;
+    return `${updates}?${new URLSearchParams({ from, until, base, known, pending, view })}`;
   }
 
-  async ask() {
-    const { updates, from, until, base, known, pending } = this.dataset;
-    const query = new URLSearchParams({ from, until, base, known, pending });
-    const headers = this.tag ? { "If-None-Match": this.tag } : {};
-    const response = await fetch(`${updates}?${query}`, { headers, cache: "no-store", signal: this.ending.signal });
-    this.unchanged = response.status === 304 ? this.unchanged + 1 : 0;
-    if (response.status === 304) return;
-    if (!response.ok) throw new Error(`the poll was answered ${response.status}`);
-    this.tag = response.headers.get("ETag");
-    const [fresh] = elementsOf(await response.text());
-    this.update(fresh);
+  pace(unchanged) {
+    const usual = PACES_MS[this.dataset.pace] ?? PACES_MS.idle;
+    return this.dataset.pace === "waiting" ? Math.min(EAGER_MS * 2 ** unchanged, usual) : usual;
+  }
+
+  poll() {
+    return this.polling.poll();
   }
 
   update(fresh) {
     Object.assign(this.dataset, { known: fresh.dataset.known, pending: fresh.dataset.pending, pace: fresh.dataset.pace });
     const asked = fresh.querySelector("[data-asked]");
     asked?.remove();
-    const arrived = steady(this.rows, () => merge(this.rows, fresh));
-    if (asked) document.querySelector("[data-asked]")?.replaceWith(asked);
+    const arrived = steady(this.rows, () => {
+      const rows = merge(this.rows, fresh);
+      this.folding.apply();
+      return rows;
+    });
+    if (asked) this.place.querySelector("[data-asked]")?.replaceWith(asked);
     this.welcome(arrived);
+    this.seeing.watch();
     this.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true }));
     window.htmx?.process(this.rows);
   }
@@ -83,9 +82,8 @@ class ForllmThread extends HTMLElement {
   welcome(arrived) {
     const posts = arrived.filter((row) => !row.hasAttribute("data-pending"));
     if (!posts.length) return;
-    for (const post of posts) post.classList.add("post--new");
     announce(wordsFor(posts.length));
-    const above = posts.filter((post) => post.getBoundingClientRect().bottom < 0);
+    const above = posts.filter((post) => post.hidden || post.getBoundingClientRect().bottom < 0);
     if (above.length) this.offer(above);
   }
 
@@ -102,27 +100,40 @@ class ForllmThread extends HTMLElement {
 
   show() {
     this.arrivals.remove();
-    this.arrived[0]?.scrollIntoView({ block: "start" });
+    const [first] = this.arrived;
+    if (!first) return;
+    this.folding.reveal(first);
+    first.scrollIntoView({ block: "start" });
   }
 
-  // Cancel, retry, hold …: done without leaving the place, then looked at again.
+  // On this page as long as there is one further down, then wherever the topic has one.
+  async goToNextUnread() {
+    const rows = Array.from(this.querySelectorAll(".post--unread"));
+    const next = rows.find((row) => row.hidden || row.getBoundingClientRect().top > TOP_PX);
+    if (!next) {
+      await this.seeing.tell();
+      return this.place.querySelector('[data-key="L"]')?.click();
+    }
+    this.folding.reveal(next);
+    next.tabIndex = -1;
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "start" });
+  }
+
+  // Vote, cancel, retry, hold …: done without leaving the place, then looked at again.
   async submit(event) {
+    if (event.target.matches("[data-votes]")) return vote(event);
     const form = event.target.closest("form[data-quiet]");
     if (!form) return;
     event.preventDefault();
     const button = event.submitter;
+    const body = new URLSearchParams(new FormData(form));
     if (button) button.disabled = true;
-    const response = await fetch(button?.getAttribute("formaction") ?? form.action, {
-      method: "POST",
-      body: new URLSearchParams(new FormData(form)),
-      redirect: "manual",
-    }).catch(() => null);
+    const action = button?.getAttribute("formaction") ?? form.action;
+    const response = await fetch(action, { method: "POST", body, redirect: "manual" }).catch(() => null);
     if (button) button.disabled = false;
-    if (response?.type !== "opaqueredirect") {
-      announce("That did not work. It may have changed meanwhile.");
-    }
-    this.tag = null;
-    await this.poll();
+    if (response?.type !== "opaqueredirect") announce("That did not work. It may have changed meanwhile.");
+    await this.polling.pollAfresh();
   }
 }
 

@@ -62,5 +62,5 @@ function plain(part) {
 // A reply that is being written below a post goes over to its new row.
 function keepSlot(before, given) {
   const written = before.querySelector(".post__slot");
-  if (written?.childElementCount) given.querySelector(".post__slot")?.replaceWith(written);
+  if (written?.childElementCount) given.append(written);
 }

@@ -1,0 +1,49 @@
+"""Rows of ``topic_notes``: a reader's own words about topics. Nobody else and no model is shown them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, select
+
+from forllm_server.activity.model import TopicNote
+from forllm_server.activity.tables import topic_notes
+from forllm_server.activity.upsert import insert_or_update
+from forllm_server.db.types import metadata
+
+_c = topic_notes.c
+
+
+def find_note(connection: Connection, user_id: int, topic_id: int) -> TopicNote | None:
+    """The reader's note on a topic, if there is one."""
+    row = connection.execute(_select(user_id).where(_c.topic_id == topic_id)).one_or_none()
+    return _note(row) if row else None
+
+
+def list_notes(connection: Connection, user_id: int, *, limit: int) -> list[TopicNote]:
+    """The reader's notes, the one changed last first."""
+    query = _select(user_id).order_by(_c.changed_at.desc(), _c.topic_id.desc()).limit(limit)
+    return [_note(row) for row in connection.execute(query)]
+
+
+def replace_note(connection: Connection, user_id: int, topic_id: int, content: str, now: datetime) -> None:
+    """Keep a note in place of the one before."""
+    keys = {"user_id": user_id, "topic_id": topic_id}
+    insert_or_update(connection, topic_notes, keys, {"content": content, "changed_at": now})
+
+
+def delete_note(connection: Connection, user_id: int, topic_id: int) -> None:
+    connection.execute(delete(topic_notes).where(_c.user_id == user_id, _c.topic_id == topic_id))
+
+
+def _select(user_id: int) -> Select[Any]:
+    topics, subforums = metadata.tables["topics"], metadata.tables["subforums"]
+    return (
+        select(_c.topic_id, topics.c.title, _c.content, _c.changed_at)
+        .join(topics, topics.c.id == _c.topic_id)
+        .join(subforums, subforums.c.id == topics.c.subforum_id)
+        .where(_c.user_id == user_id, topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
+    )
+
+
+def _note(row: Row[Any]) -> TopicNote:
+    return TopicNote(row.topic_id, row.title, row.content, row.changed_at)

@@ -1,0 +1,1 @@
+"""Telling elsewhere: channels, their deliveries, and the private address of the feeds."""

@@ -1,0 +1,113 @@
+"""Rows of ``deliveries``. Who sends one takes it first: of several processes one does."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from forllm_server.errors import NotFound
+from forllm_server.notify.model import Delivery, DeliveryStatus, Message, Occasion
+from forllm_server.notify.tables import deliveries
+
+_d = deliveries.c
+_IS_WAITING = _d.status == DeliveryStatus.WAITING.value
+
+
+def insert_delivery(connection: Connection, channel_id: int, message: Message, now: datetime) -> int | None:
+    """Put a message in line for a channel; its id, or None when the channel was told of it already."""
+    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert_here(deliveries).values(
+        channel_id=channel_id,
+        occasion=message.occasion.value,
+        key=message.key,
+        subject=message.subject,
+        body=message.body,
+        facts=dict(message.facts),
+        status=DeliveryStatus.WAITING.value,
+        attempts=0,
+        created_at=now,
+        due_at=now,
+    )
+    return connection.execute(statement.on_conflict_do_nothing().returning(_d.id)).scalar_one_or_none()
+
+
+def get_delivery(connection: Connection, delivery_id: int) -> Delivery:
+    """The delivery; raises NotFound."""
+    row = connection.execute(select(deliveries).where(_d.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such delivery. It may be too old, or its channel was deleted.")
+    return _delivery(row)
+
+
+def has_due(connection: Connection, now: datetime) -> bool:
+    """Whether anything is to be sent."""
+    return connection.execute(select(_d.id).where(_IS_WAITING, _d.due_at <= now).limit(1)).first() is not None
+
+
+def list_due_ids(connection: Connection, now: datetime, *, limit: int) -> list[int]:
+    """What is to be sent, the longest due first."""
+    query = select(_d.id).where(_IS_WAITING, _d.due_at <= now).order_by(_d.due_at, _d.id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def update_taken(connection: Connection, delivery_id: int, *, until: datetime, now: datetime) -> Delivery | None:
+    """Take a delivery that is due; None when somebody else has it. Nobody else takes it before ``until``."""
+    statement = (
+        update(deliveries)
+        .where(_d.id == delivery_id, _IS_WAITING, _d.due_at <= now)
+        .values(due_at=until, attempts=_d.attempts + 1)
+        .returning(deliveries)
+    )
+    row = connection.execute(statement).one_or_none()
+    return _delivery(row) if row else None
+
+
+def update_ended(
+    connection: Connection, taken: Delivery, status: DeliveryStatus, *, problem: str | None, now: datetime
+) -> bool:
+    """Note how a delivery that was taken ended; False when it was taken from us meanwhile."""
+    values = {"status": status.value, "problem": problem, "ended_at": now, "due_at": None}
+    return _settle(connection, taken, values)
+
+
+def update_postponed(connection: Connection, taken: Delivery, *, problem: str, due_at: datetime) -> bool:
+    """Note that it is tried again."""
+    return _settle(connection, taken, {"problem": problem, "due_at": due_at})
+
+
+def update_due_again(connection: Connection, delivery_id: int, now: datetime) -> bool:
+    """Have a delivery that was given up tried again; whether there was one."""
+    is_failed = _d.status == DeliveryStatus.FAILED.value
+    values = {"status": DeliveryStatus.WAITING.value, "attempts": 0, "due_at": now, "ended_at": None}
+    return connection.execute(update(deliveries).where(_d.id == delivery_id, is_failed).values(values)).rowcount > 0
+
+
+def list_deliveries(
+    connection: Connection, *, channel_id: int | None = None, before_id: int | None = None, limit: int
+) -> list[Delivery]:
+    """Newest first, by keyset: those with an id below ``before_id``."""
+    query = select(deliveries).order_by(_d.id.desc()).limit(limit)
+    if channel_id is not None:
+        query = query.where(_d.channel_id == channel_id)
+    if before_id is not None:
+        query = query.where(_d.id < before_id)
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def delete_deliveries_before(connection: Connection, moment: datetime) -> int:
+    """Forget deliveries that ended before; how many."""
+    return connection.execute(delete(deliveries).where(_d.ended_at < moment)).rowcount
+
+
+def _settle(connection: Connection, taken: Delivery, values: dict[str, Any]) -> bool:
+    # The number of the try tells who took it last.
+    own = (_d.id == taken.id, _IS_WAITING, _d.attempts == taken.attempts)
+    return connection.execute(update(deliveries).where(*own).values(values)).rowcount > 0
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    values = dict(row._mapping)
+    values["occasion"] = Occasion(values["occasion"])
+    values["status"] = DeliveryStatus(values["status"])
+    return Delivery(**values)

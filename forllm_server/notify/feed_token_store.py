@@ -1,0 +1,34 @@
+"""Rows of ``feed_tokens``."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from forllm_server.notify.tables import feed_tokens
+
+_f = feed_tokens.c
+
+
+def find_sealed(connection: Connection, owner_id: int) -> bytes | None:
+    """The sealed token of a person, if there is one."""
+    return connection.execute(select(_f.token_sealed).where(_f.owner_id == owner_id)).scalar_one_or_none()
+
+
+def find_owner(connection: Connection, digest: bytes) -> tuple[int, bytes] | None:
+    """(whose token has this digest, the digest as it is stored)."""
+    row = connection.execute(select(_f.owner_id, _f.digest).where(_f.digest == digest)).first()
+    return (row.owner_id, row.digest) if row else None
+
+
+def replace_token(connection: Connection, owner_id: int, *, digest: bytes, sealed: bytes, now: datetime) -> None:
+    """Give a person a token; the one before opens nothing any more."""
+    values = {"digest": digest, "token_sealed": sealed, "created_at": now}
+    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert_here(feed_tokens).values(owner_id=owner_id, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["owner_id"], set_=values))
+
+
+def delete_token(connection: Connection, owner_id: int) -> bool:
+    """Take the token away; whether there was one."""
+    return connection.execute(feed_tokens.delete().where(_f.owner_id == owner_id)).rowcount > 0

@@ -1,0 +1,91 @@
+"""One HTTP request outward: bounded in time and size, to the address that was checked, never redirected or proxied."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from forllm_server.notify.addresses import connect
+from forllm_server.notify.model import SendFailed
+
+CONNECT_SECONDS = 10.0
+#: for everything after the connection, however slowly the other side drips
+TOTAL_SECONDS = 20.0
+_READ_BYTES = 4_096
+_USUAL_PORTS = {"http": 80, "https": 443}
+#: answers after which another try may end otherwise
+_PASSING = frozenset({408, 409, 425, 429})
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    may_be_local: bool,
+    tls: ssl.SSLContext | None = None,
+    total_seconds: float = TOTAL_SECONDS,
+) -> None:
+    """Post to a checked address. Raises SendFailed for anything but a 2xx answer."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or _USUAL_PORTS[parts.scheme]
+    if not may_be_local and port not in _USUAL_PORTS.values():
+        raise SendFailed(
+            f"{url} is on port {port}; only 80 and 443 are used unless you tick that this is meant.", is_permanent=True
+        )
+    plain = connect(host, port, may_be_local=may_be_local, timeout_seconds=CONNECT_SECONDS)
+    timer = threading.Timer(total_seconds, lambda: _shut(plain))
+    timer.daemon = True
+    timer.start()
+    connection = HTTPConnection(host, port, timeout=total_seconds)
+    try:
+        plain.settimeout(total_seconds)
+        secured = (tls or tls_context()).wrap_socket(plain, server_hostname=host) if parts.scheme == "https" else plain
+        connection.sock = secured
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        own = {"User-Agent": "forllm", "Connection": "close", "Accept": "*/*"}
+        connection.request("POST", target, body, own | dict(headers))
+        with connection.getresponse() as response:
+            _check(response, host)
+    except ssl.SSLError as error:
+        raise SendFailed(f"{host} cannot be spoken to securely: {error.reason or error}.") from error
+    except (HTTPException, OSError) as error:
+        raise SendFailed(f"{host} broke off, or did not answer in time.") from error
+    finally:
+        timer.cancel()
+        connection.close()
+        plain.close()
+
+
+def tls_context() -> ssl.SSLContext:
+    """Checks certificates against the system's roots, and the bundled ones where a system has none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
+
+
+def _check(response: HTTPResponse, host: str) -> None:
+    status = response.status
+    if 200 <= status < 300:
+        return
+    if 300 <= status < 400:
+        elsewhere = response.headers.get("Location", "elsewhere")[:200]
+        raise SendFailed(
+            f"{host} sends on to {elsewhere}. That is not followed: enter the right address.", is_permanent=True
+        )
+    text = response.read(_READ_BYTES).decode("utf-8", "replace")
+    said = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:200]
+    is_permanent = 400 <= status < 500 and status not in _PASSING
+    raise SendFailed(f"{host} answered {status}{f': {said}' if said else '.'}", is_permanent=is_permanent)
+
+
+def _shut(plain: socket.socket) -> None:
+    try:
+        plain.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        plain.close()

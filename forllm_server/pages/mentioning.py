@@ -1,0 +1,43 @@
+"""What posting a text asks: those named in the form and those called in the text, each once."""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from forllm_server.clock import now
+from forllm_server.forum.model import Post
+from forllm_server.jobs.mentioning import Mentioned, ask_all, find_mentioned
+from forllm_server.pages.asking import Wish, asked_words
+from forllm_server.web.current import current, current_user_id
+from forllm_server.web.forms import Form
+from forllm_server.web.fragments import notice
+
+
+def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "") -> str:
+    """Queue the replies that the form and the text ask for; the words of the notice, empty when nobody is called."""
+    mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
+    wish = wish_of(form, mentioned)
+    asked = ask_all(
+        connection,
+        wish.persona_ids,
+        owner_id=current_user_id(),
+        post_id=post.id,
+        now=now(),
+        model_id=wish.model_id,
+        is_run_now=wish.is_run_now,
+    )
+    return " ".join([*([asked_words(asked)] if asked else []), *mentioned.notes])
+
+
+def wish_of(form: Form, mentioned: Mentioned) -> Wish:
+    """Whom form and text ask together. Who is called takes the place of whoever would answer by the rules."""
+    wish = Wish.of_form(form) if form.flag("is_asking") else Wish(persona_ids=())
+    named = [each for each in wish.persona_ids if each is not None or not mentioned.persona_ids]
+    return replace(wish, persona_ids=tuple(dict.fromkeys([*named, *mentioned.persona_ids])))
+
+
+def tell_asked(words: str) -> None:
+    """After the commit: let the worker look, and tell what was asked."""
+    if words:
+        current().wake_worker()
+        notice(words)
