@@ -24,6 +24,7 @@ from forllm_server.api import (
     search,
     settings,
     subforums,
+    tags,
     topics,
     trash,
     workers,
@@ -31,7 +32,7 @@ from forllm_server.api import (
 from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
-    *(subforums, assignments, topics, posts, drafts, trash, search, personas),
+    *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, backends, models, settings),
     *(mornings, notifications, activity),
 )

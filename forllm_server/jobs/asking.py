@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ChosenModel
-from forllm_server.errors import Invalid, NotFound
+from forllm_server.errors import Invalid, NotFound, TopicLocked
 from forllm_server.forum import post_store
 from forllm_server.jobs.forecast import estimate_when_asked
 from forllm_server.personas.choosing import choose
@@ -155,11 +155,13 @@ class _Desk:
                 )
 
     def post(self, post_id: int) -> PostAsked:
-        """Raises NotFound."""
+        """Raises NotFound and TopicLocked."""
         found = self._posts.get(post_id) or find_post_asked(self._connection, post_id)
         if found is None or found.is_deleted:
             post_store.get_post(self._connection, post_id)
             raise NotFound("This post is in the trash. Restore it before asking about it.")
+        if found.is_locked:
+            raise TopicLocked()
         self._posts[post_id] = found
         return found
 

@@ -106,6 +106,17 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
         ),
         ("/api/v1/recurring-topics/1/runs", {}),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
+        ("/api/v1/drafts", {"kind": "reply", "target_id": topic["post_id"], "content": "x"}),
+        ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),
+        ("/api/v1/unread/markings", {}),
+        (
+            "/api/v1/channels",
+            {
+                "name": "C",
+                "kind": "ntfy",
+                "options": {"base_url": "http://127.0.0.1:9", "topic": "night", "may_be_local": True},
+            },
+        ),
     ]
     for number, (address, body) in enumerate(creates):
         first, second = (
@@ -132,7 +143,7 @@ def test_the_description_names_every_route_and_nothing_secret(app: Flask, client
     described = answer.get_json()
     assert described["openapi"] == "3.1.0"
     routes = {
-        rule.rule.replace("<int:", "{").replace(">", "}")
+        re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule)
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/api/v1/") and rule.endpoint != "api-docs.openapi_json"
     }

@@ -32,6 +32,7 @@ PATHS = (
     "/posts/{reply_id}/reply", "/posts/{reply_id}/ask", "/posts/{edited_id}/edit", "/posts/{edited_id}/history",
     "/posts/{edited_id}/delete", "/posts/{reply_id}/details", "/posts/{reply_id}/bookmark", "/bookmarks", "/unread",
     "/topics/{typical_id}?view=flat", "/topics/{typical_id}/note",
+    "/topics", "/topics?show=awaiting", "/tags", "/topics/{typical_id}/merge", "/posts/{reply_id}/split",
     "/queue", "/queue?show=failed", "/queue?show=done", "/queue/{waiting_id}", "/queue/{succeeded_id}",
     "/queue/{failed_id}", "/queue/history", "/queue/history?text=night", "/queue?backend_id=2&first=2", "/workers",
     "/personas", "/personas/new", "/personas/{persona_id}", "/personas/{persona_id}/edit",
