@@ -28,6 +28,10 @@ from forllm_server.jobs.batch_lines import pieces_of
 from forllm_server.personas.choosing import choose
 from forllm_server.settings.values import read_settings
 
+_FORMATS = click.Choice([each.value for each in Format])
+_ENCODINGS = click.Choice([each.value for each in Encoding])
+_EXPORTS = click.Choice([each.value for each in ExportFormat])
+
 LOOK_EVERY_SECONDS = 1.0
 MOST = 1_000
 
@@ -47,8 +51,8 @@ def command() -> None:
 @click.option("--repeats", type=click.IntRange(1, MOST_REPEATS), default=1, show_default=True, help="Times each.")
 @click.option("--title", help="Otherwise the file's name.")
 @click.option("--subforum", "subforum_name", metavar="NAME", help="Where; otherwise in the first subforum.")
-@click.option("--format", "form", type=click.Choice(list(Format)), help="Otherwise by the file's name.")
-@click.option("--encoding", type=click.Choice(list(Encoding)), default=Encoding.AUTO.value, show_default=True)
+@click.option("--format", "form", type=_FORMATS, help="Otherwise by the file's name.")
+@click.option("--encoding", type=_ENCODINGS, default=Encoding.AUTO.value, show_default=True, help="Of the file.")
 @click.option("--topics", "is_in_topics", is_flag=True, help="A topic for each line, instead of one for all.")
 @click.option("--each-once", "is_each_once", is_flag=True, help="Leave out lines that ask what an earlier one asks.")
 @click.option(
@@ -135,7 +139,7 @@ def show_command(config: Config, batch_id: int) -> int:
 
 @command.command("export")
 @_number
-@click.option("--format", "form", type=click.Choice(list(ExportFormat)), default=ExportFormat.CSV.value)
+@click.option("--format", "form", type=_EXPORTS, default=ExportFormat.CSV.value)
 @click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Otherwise shown.")
 @with_config()
 def export_command(config: Config, batch_id: int, form: str, output: Path | None) -> int:
