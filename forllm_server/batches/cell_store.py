@@ -52,10 +52,11 @@ def list_cells(
 
 def read_progress(connection: Connection, batch: Batch) -> Progress:
     """How many cells are in which state."""
-    is_failed = case((_c.failed_checks.not_in(("[]",)), 1), else_=0)
-    query = _joined(_status(), func.count(), func.sum(is_failed)).where(_c.batch_id == batch.id).group_by(_status())
+    status = metadata.tables["llm_requests"].c.status
+    is_failed = case((_c.failed_checks != "[]", 1), else_=0)
+    query = _joined(status, func.count(), func.sum(is_failed)).where(_c.batch_id == batch.id).group_by(status)
     rows = connection.execute(query).all()
-    by_status = {str(status): int(number) for status, number, _ in rows}
+    by_status = {GONE if status is None else str(status): int(number) for status, number, _ in rows}
     return Progress(
         total=batch.cell_count,
         unasked=batch.cell_count - sum(by_status.values()),
