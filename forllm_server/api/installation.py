@@ -9,6 +9,7 @@ from forllm_server.api import (
     activity,
     assignments,
     backends,
+    batches,
     documentation,
     drafts,
     llm_requests,
@@ -33,7 +34,8 @@ from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
     *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
-    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, backends, models, settings),
+    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
+    *(models, settings),
     *(mornings, notifications, activity),
 )
 

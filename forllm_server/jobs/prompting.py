@@ -40,14 +40,16 @@ class ContextSize:
     source: str
 
 
-def read_question(connection: Connection, *, post_id: int, version: PersonaVersion) -> Question:
-    """The thread up to the post asked about."""
+def read_question(connection: Connection, *, post_id: int, version: PersonaVersion, is_alone: bool = False) -> Question:
+    """The thread up to the post asked about; ``is_alone``: that post and nothing else, not even the topic's title."""
     ancestry = post_store.list_ancestors(connection, post_id, nearest=NEAREST_ANCESTORS)
     topic = topic_store.get_topic(connection, ancestry.posts[-1].topic_id)
     version_ids = {post.persona_version_id for post in ancestry.posts if post.persona_version_id is not None}
     versions = version_store.list_versions_by_ids(connection, version_ids) if version_ids else []
     persona_ids = {each.id: each.persona_id for each in versions}
     posts = tuple(_thread_post(post, persona_ids) for post in ancestry.posts)
+    if is_alone:
+        return Question("", posts[-1:], 0, version, ancestry.posts[-1].version)
     return Question(topic.title, posts, ancestry.left_out, version, ancestry.posts[-1].version)
 
 

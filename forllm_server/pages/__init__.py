@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from forllm_server.pages import (
     backend,
+    batch,
     bookmark,
     departure,
     draft,
@@ -61,6 +62,7 @@ PAGES: tuple[Blueprint, ...] = (
     schedule.blueprint,
     worker.blueprint,
     recurring.blueprint,
+    batch.blueprint,
     backend.blueprint,
     settings.blueprint,
     theme.blueprint,

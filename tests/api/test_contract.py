@@ -105,6 +105,16 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
             {"subforum_id": topic["subforum_id"], "title": "R", "content": "x", "days": ["mon"], "minute": 0},
         ),
         ("/api/v1/recurring-topics/1/runs", {}),
+        (
+            "/api/v1/batches",
+            {
+                "subforum_id": topic["subforum_id"],
+                "title": "B",
+                "text": "Why?",
+                "template": "{{line}}",
+                "persona_ids": [1],
+            },
+        ),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
         ("/api/v1/drafts", {"kind": "reply", "target_id": topic["post_id"], "content": "x"}),
         ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),

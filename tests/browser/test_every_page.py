@@ -41,6 +41,7 @@ PATHS = (
     "/backends", "/backends/offers", "/backends/new", "/backends/1", "/backends/2", "/backends/2/edit",
     "/backends/2/delete", "/settings", "/theme", "/keys", "/trash", "/trash/erase", "/nowhere",
     "/drafts", "/writing/guide",
+    "/batches", "/batches/new", "/batches/{batch_id}", "/batches/{batch_id}?show=failed", "/batches/{batch_id}/delete",
     "/search", "/search?q=machine+OR+mirror", "/search?q=bakcup+miror", "/search?q=colour:red+persona:nobody",
     "/search?q=is:unanswered&sort=newest",
 )  # fmt: skip
@@ -51,6 +52,7 @@ WRONG = (
     ("/personas/new", {"name": "", "temperature": "hot"}),
     ("/backends/new", {"name": "Attic", "base_url": "gopher://127.0.0.1"}),
     ("/schedule/windows/{window_id}", {"start_minute": "half past ten"}),
+    ("/batches/new", {"template": "Why?", "title": "Towns", "text": "Graz"}),
     ("/settings", {"posts_per_page": "many"}),
 )
 
