@@ -15,6 +15,7 @@ from forllm_server.api import (
     models,
     mornings,
     notifications,
+    persona_files,
     personas,
     posts,
     prompt_estimates,
@@ -31,7 +32,7 @@ from forllm_server.api import (
 from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
-    *(subforums, assignments, topics, posts, drafts, trash, search, personas),
+    *(subforums, assignments, topics, posts, drafts, trash, search, personas, persona_files),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, backends, models, settings),
     *(mornings, notifications, activity),
 )
