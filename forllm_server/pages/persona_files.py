@@ -103,7 +103,10 @@ def change_picture(persona_id: int) -> Response:
 def _file(sent: Request, name: str, most: int) -> bytes:
     """At most ``most`` bytes of the file in a field. Raises Invalid when none was chosen."""
     uploaded = sent.files.get(name)
-    content = uploaded.stream.read(most) if uploaded else b""
+    content = b""
+    if uploaded is not None:
+        content = uploaded.stream.read(most)
+        uploaded.close()
     if not content:
         raise Invalid("Choose a file first.", field=name)
     return content
