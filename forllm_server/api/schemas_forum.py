@@ -177,6 +177,7 @@ class PostOut(Schema):
     is_deleted = fields.Boolean(required=True)
     version = fields.Integer(required=True)
     revision_count = fields.Integer(required=True)
+    is_excluded = fields.Boolean(required=True, metadata={"description": "Kept from models: left out of prompts."})
     llm_request_id = fields.Integer(required=True, allow_none=True)
     persona_name = fields.String(required=True, allow_none=True)
     persona_version_id = fields.Integer(required=True, allow_none=True)
@@ -216,6 +217,12 @@ class PostChange(Input):
     expected_version = Integer(
         least=1, metadata={"description": "The `version` that was edited; refused with 409 when it is another by now."}
     )
+
+
+class ExclusionIn(Input):
+    """Whether models are shown a post."""
+
+    is_excluded = Boolean(required=True)
 
 
 class RevisionOut(Schema):

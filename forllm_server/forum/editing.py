@@ -124,6 +124,20 @@ def delete_post(connection: Connection, post_id: int, now: datetime) -> Post:
     return post_store.get_post(connection, post_id)
 
 
+def exclude_post(connection: Connection, post_id: int, *, is_excluded: bool) -> Post:
+    """Keep a post from models, or show it to them again: prompts leave it out, except when it is itself asked about.
+
+    What is running already has its prompt. Raises NotFound, or Conflict (deleted).
+    """
+    post = post_store.get_post_to_change(connection, post_id)
+    if post.is_deleted:
+        raise Conflict("This post is in the trash. Restore it first.")
+    if post.is_excluded != is_excluded:
+        post_store.update_excluded(connection, post_id, is_excluded=is_excluded)
+        topic_store.update_topic(connection, post.topic_id)
+    return post_store.get_post(connection, post_id)
+
+
 def restore_post(connection: Connection, post_id: int) -> Post:
     """Take a post out of the trash. Raises NotFound when there is none or its text was erased."""
     post = post_store.get_post_to_change(connection, post_id)

@@ -200,6 +200,8 @@ class Post:
     is_partial: bool = False
     #: The version of the parent that was answered.
     question_version: int | None = None
+    #: Left out of prompts, except when it is the post asked about.
+    is_excluded: bool = False
 
     @property
     def is_deleted(self) -> bool:

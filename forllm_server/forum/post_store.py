@@ -84,6 +84,12 @@ def list_newer_posts(connection: Connection, topic_id: int, *, after_id: int, li
     return [_post(row) for row in connection.execute(query.order_by(posts.c.id).limit(limit))]
 
 
+def list_newest(connection: Connection, *, limit: int) -> list[Post]:
+    """The posts that people wrote last, newest first, where neither they nor their topic lie in the trash."""
+    query = _select_there().where(posts.c.author_kind == AuthorKind.PERSON.value, posts.c.deleted_at.is_(None))
+    return [_post(row) for row in connection.execute(query.order_by(posts.c.id.desc()).limit(limit))]
+
+
 def list_posts(connection: Connection, post_ids: Collection[int]) -> list[Post]:
     """The posts of these ids that exist, in thread order within their topics."""
     query = _select().where(posts.c.id.in_(post_ids)).order_by(posts.c.topic_id, posts.c.path)
@@ -186,6 +192,11 @@ def update_post(connection: Connection, post_id: int, **values: Any) -> None:
     """Change columns, bump the version and forget the rendering."""
     changed = {"version": posts.c.version + 1, "content_html": None, **values}
     connection.execute(update(posts).where(posts.c.id == post_id).values(changed))
+
+
+def update_excluded(connection: Connection, post_id: int, *, is_excluded: bool) -> None:
+    """Keep a post from models, or show it to them again. Its text is the same: neither version nor rendering change."""
+    connection.execute(update(posts).where(posts.c.id == post_id).values(is_excluded=is_excluded))
 
 
 def list_for_moving(connection: Connection, topic_id: int, *, and_post_id: int | None = None) -> list[BranchPost]:

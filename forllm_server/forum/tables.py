@@ -99,6 +99,8 @@ posts = Table(
     Column("usage", Json),
     Column("is_partial", Boolean, nullable=False, server_default=false()),
     Column("question_version", Integer),
+    # Models are not shown it, except when it is the one they are asked about.
+    Column("is_excluded", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("topic_id", "path"),
     Index("ix_posts_parent_id", "parent_id"),
     Index(

@@ -10,6 +10,7 @@ from forllm_server.forum.model import Post
 from forllm_server.jobs import digest
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
+from forllm_server.jobs.trying import TRIAL
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.pages.plan_lines import Share
 from forllm_server.pages.words import counted
@@ -63,10 +64,23 @@ class PlanRow:
 
     @property
     def persona_words(self) -> str:
+        if self.is_trial:
+            return f"{self.llm_request.input.get('name', 'a persona')}, a draft"
         return f"{self.version.name} v{self.version.number}" if self.version else "a persona"
 
     @property
+    def is_trial(self) -> bool:
+        """Whether a draft of a persona is tried, so that no reply will come of it."""
+        return self.llm_request.kind == TRIAL
+
+    @property
+    def asked_post_id(self) -> int | None:
+        return asked_post_id(self.llm_request)
+
+    @property
     def persona_url(self) -> str:
+        if self.is_trial:
+            return f"/personas/trials/{self.llm_request.id}"
         return f"/personas/{self.version.persona_id}/versions/{self.version.number}" if self.version else ""
 
     @property
@@ -91,6 +105,11 @@ class PlanRow:
             *(self.line, self.standing.label, self.llm_request.pinned is not None),
         )
         return "|".join(str(part) for part in parts)
+
+
+def asked_post_id(llm_request: LlmRequest) -> int | None:
+    """The post that is asked about, also by a trial, which stands in no thread."""
+    return llm_request.input.get("post_id") if llm_request.kind == TRIAL else llm_request.post_id
 
 
 @dataclass(frozen=True)
