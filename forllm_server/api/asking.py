@@ -31,7 +31,13 @@ def ask_mentioned(
     """Ask those who are called in a post's text and were not in its earlier one. Names of nobody stay text."""
     mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
     asked = ask_all(
-        connection, mentioned.persona_ids, owner_id=current_user_id(), post_id=post.id, now=now(), already=already
+        connection,
+        mentioned.persona_ids,
+        owner_id=current_user_id(),
+        post_id=post.id,
+        now=now(),
+        already=already,
+        chains=mentioned.chains,
     )
     return [each.request for each in asked]
 
