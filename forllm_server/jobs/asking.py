@@ -17,7 +17,7 @@ from forllm_server.markup.mentions import handle
 from forllm_server.personas import version_store
 from forllm_server.personas.choosing import choose
 from forllm_server.personas.model import Choice, PersonaVersion
-from forllm_server.personas.parameters import merge
+from forllm_server.personas.parameters import SEED_MAX, merge
 from forllm_server.prompts.tokens import DEFAULT_CHARACTERS_PER_TOKEN
 from forllm_server.queue import chain_store
 from forllm_server.queue.asking_store import PostAsked, count_waiting, find_post_asked
@@ -57,6 +57,8 @@ class Ask:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     #: names those that are asked together
     group_id: str | None = None
+    #: added to a fixed seed, so that the same asked again does not give the same answer
+    seed_step: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,20 @@ def ask(connection: Connection, wish: Ask, now: datetime) -> Asked:
     return Asked(inserted, is_new=True)
 
 
-def ask_many(connection: Connection, wishes: Sequence[Ask], now: datetime) -> list[Asked]:
+def ask_many(connection: Connection, wishes: Sequence[Ask], now: datetime, *, repeats: int = 1) -> list[Asked]:
     """Queue several replies, all or none, in few statements; in the order of ``wishes``.
+
+    With ``repeats`` each that is different from those before it is asked so many times.
 
     Raises as :func:`ask`, and TooManyAsked when they are more than the setting ``max_asked_at_once`` allows.
     """
-    if len(wishes) == 1:
+    if len(wishes) == 1 and repeats == 1:
         return [ask(connection, wishes[0], now)]
     desk = _Desk(connection)
     desk.refuse_too_many(len(wishes))
+    if repeats > 1:
+        wishes = desk.repeated(wishes, repeats)
+        desk.refuse_too_many(len(wishes))
     if not wishes:
         return []
     news = [desk.new_request(wish) for wish in wishes]
@@ -177,6 +184,14 @@ def default_parameters(settings: Settings) -> dict[str, Any]:
     return {"temperature": settings.temperature, "max_tokens": settings.reply_max_tokens}
 
 
+def _parameters(settings: Settings, version: PersonaVersion, wish: Ask) -> dict[str, Any]:
+    parameters = merge(default_parameters(settings), version.parameters, wish.parameters)
+    seed = parameters.get("seed")
+    if wish.seed_step and seed is not None and seed >= 0:
+        parameters["seed"] = (seed + wish.seed_step) % (SEED_MAX + 1)
+    return parameters
+
+
 class _Desk:
     """What one act of asking reads, each thing once."""
 
@@ -249,12 +264,26 @@ class _Desk:
             lane=Lane.LIVE if wish.is_run_now else Lane.NIGHT,
             priority=wish.priority,
             max_attempts=settings.max_attempts,
-            parameters=merge(merge(default_parameters(settings), choice.version.parameters), wish.parameters),
+            parameters=_parameters(settings, choice.version, wish),
             input={"persona_reason": choice.reason.value, "model_reason": chosen.reason if chosen else None}
             | (_counted(post, choice.version, chosen) if chosen else {}),
             answer_number=self._answer_number(named, is_another=wish.is_another),
             group_id=wish.group_id,
         )
+
+    def repeated(self, wishes: Sequence[Ask], repeats: int) -> list[Ask]:
+        """Each several times: those that mean the same persona on the same model by another way count once."""
+        different: dict[tuple[int, int, int | None], Ask] = {}
+        for wish in wishes:
+            choice = self._choose(wish.persona_id, self.post(wish.post_id).subforum_id)
+            chosen = self._choose_model(wish.model_id, choice.version.model_id)
+            key = (wish.post_id, choice.persona.id, chosen.model.id if chosen else None)
+            different.setdefault(key, wish)
+        return [
+            replace(wish, is_another=wish.is_another or step > 0, seed_step=step)
+            for wish in different.values()
+            for step in range(repeats)
+        ]
 
     def _of_version(self, choice: Choice, version_id: int | None) -> Choice:
         """The choice with an earlier version of the persona. Raises Invalid (persona_version_id)."""

@@ -3,6 +3,8 @@
 from flask import Blueprint
 
 from forllm_server.pages import (
+    again,
+    answers,
     backend,
     bookmark,
     departure,
@@ -10,6 +12,7 @@ from forllm_server.pages import (
     feed,
     first,
     frame,
+    group,
     home,
     keys,
     morning,
@@ -43,6 +46,8 @@ PAGES: tuple[Blueprint, ...] = (
     subforum.blueprint,
     topic.blueprint,
     post.blueprint,
+    answers.blueprint,
+    again.blueprint,
     reading.blueprint,
     unread.blueprint,
     bookmark.blueprint,
@@ -51,6 +56,7 @@ PAGES: tuple[Blueprint, ...] = (
     queue.blueprint,
     queue_changes.blueprint,
     queue_history.blueprint,
+    group.blueprint,
     persona.blueprint,
     schedule.blueprint,
     worker.blueprint,

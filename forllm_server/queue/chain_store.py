@@ -47,7 +47,7 @@ _LOCK_FAMILY = {
 
 #: What is said of a child when its parent ended without an answer.
 UNANSWERED_WORDS: Mapping[Status, str] = {
-    Status.FAILED: "Its question was not answered: the one before it in the chain failed. Retry, and the chain goes on.",
+    Status.FAILED: "Its question was not answered: the one before it in the chain failed. Retry to go on.",
     Status.CANCELLED: "Its question was not answered: the one before it in the chain was called off.",
 }
 
@@ -141,11 +141,11 @@ def find_link(
     return connection.execute(query).scalar_one_or_none()
 
 
-def _waits(row: Row[Any]) -> bool:
+def _waits(row: Row[Any, Any, Any]) -> bool:
     return bool(row.status == Status.WAITING.value and row.cause == Cause.WAITS_FOR_ANSWER.value)
 
 
-def _was_ended(row: Row[Any]) -> bool:
+def _was_ended(row: Row[Any, Any, Any]) -> bool:
     return row.status in _ENDED and bool(row.cause == Cause.QUESTION_UNANSWERED.value)
 
 

@@ -216,6 +216,11 @@ def list_llm_requests(
     return _all(connection, query)
 
 
+def list_group(connection: Connection, group_id: str) -> list[LlmRequest]:
+    """What was asked together, in the order of asking."""
+    return _all(connection, select(*COLUMNS).where(_c.group_id == group_id).order_by(_c.id))
+
+
 def list_unanswered_of_posts(
     connection: Connection, topic_id: int, post_ids: Sequence[int], *, limit: int = 500
 ) -> list[LlmRequest]:
