@@ -25,6 +25,8 @@ blueprint = Blueprint("again", __name__)
 
 #: How much "hotter" adds to the temperature, and the hottest there is.
 _HOTTER, _HOTTEST = 0.3, 2.0
+#: What most servers take when nobody says otherwise.
+_USUAL = 0.8
 #: How many times as many tokens "longer" allows.
 _LONGER = 2
 _BIGGEST_ID = 2**63 - 1
@@ -43,7 +45,8 @@ class Again:
     @property
     def hotter(self) -> float:
         """The temperature, raised."""
-        return min(_HOTTEST, round(float(self.parameters.get("temperature") or 0.0) + _HOTTER, 2))
+        temperature = self.parameters.get("temperature")
+        return min(_HOTTEST, round((_USUAL if temperature is None else float(temperature)) + _HOTTER, 2))
 
     @property
     def longer(self) -> int:

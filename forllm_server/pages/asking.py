@@ -36,14 +36,15 @@ REASON_WORDS = {
 class AskOptions:
     """(value, label) pairs for the choices; the empty value leaves it to the rules, which the label names.
 
-    ``others``: the personas of the subforum, who can be asked besides, and ``other_models``: where each can answer
-    besides. ``group_id``: of what will be asked together. ``adds``: what asking adds to the queue when
-    nothing is changed in the form; empty while no model is there.
+    ``others``: the personas of the subforum, who can be asked besides, ``more_personas`` all others, ``other_models``
+    where each can answer besides. ``group_id``: of what will be asked together. ``adds``: what asking adds to the queue
+    when nothing is changed in the form; empty while no model is there.
     """
 
     personas: tuple[tuple[str, str], ...]
     models: tuple[tuple[str, str], ...]
     others: tuple[tuple[str, str], ...]
+    more_personas: tuple[tuple[str, str], ...]
     other_models: tuple[tuple[str, str], ...]
     group_id: str
     adds: str
@@ -64,10 +65,12 @@ def read_options(connection: Connection, subforum_id: int) -> AskOptions:
         default_model_id=settings.default_model_id,
     )
     models = [listed for listed in list_models(connection, is_available=True) if listed.may_be_asked]
+    personas, others = _personas(connection, subforum_id), _others(connection, subforum_id)
     model_words = f"{chosen.model.label} ({chosen.reason})" if chosen else "none is there yet"
     return AskOptions(
-        personas=(("", choice_words(choice)), *_personas(connection, subforum_id)),
-        others=_others(connection, subforum_id),
+        personas=(("", choice_words(choice)), *personas),
+        others=others,
+        more_personas=tuple(each for each in personas if each[0] not in {value for value, _ in others}),
         other_models=tuple((str(m.model.id), model_label(m)) for m in models) if len(models) > 1 else (),
         group_id=new_group_id(),
         adds=read_addition(connection, Wish(), subforum_id),
