@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from forllm_server.api.schemas_llm import LlmRequestOut, LlmRequestWholeOut
+from forllm_server.api.schemas_llm import AskedTogetherOut, LlmRequestOut, LlmRequestWholeOut
 from forllm_server.clock import now
 from forllm_server.forum.model import Post
 from forllm_server.jobs.asking import Ask, ask, ask_many
+from forllm_server.jobs.fanning import FanOut, ask_fan_out
 from forllm_server.jobs.mentioning import ask_all, find_mentioned
 from forllm_server.jobs.standing import list_standings
 from forllm_server.queue import chunk_store, estimate_store, llm_request_store, prompt_store
@@ -31,7 +32,13 @@ def ask_mentioned(
     """Ask those who are called in a post's text and were not in its earlier one. Names of nobody stay text."""
     mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
     asked = ask_all(
-        connection, mentioned.persona_ids, owner_id=current_user_id(), post_id=post.id, now=now(), already=already
+        connection,
+        mentioned.persona_ids,
+        owner_id=current_user_id(),
+        post_id=post.id,
+        now=now(),
+        already=already,
+        chains=mentioned.chains,
     )
     return [each.request for each in asked]
 
@@ -39,6 +46,28 @@ def ask_mentioned(
 def ask_one(connection: Connection, post_id: int, wish: dict[str, Any]) -> LlmRequest:
     """Queue one question; the one that is there when it was asked already (a double click)."""
     return ask(connection, _wish(post_id, wish), now()).request
+
+
+def ask_group(connection: Connection, post_id: int, values: dict[str, Any]) -> list[LlmRequest]:
+    """Queue a fan-out."""
+    fan_out = FanOut(
+        current_user_id(),
+        post_id,
+        tuple(values.get("persona_ids") or [None]),
+        tuple(values.get("model_ids") or [None]),
+        values.get("repeats", 1),
+        is_run_now=values.get("run_now", False),
+        priority=values.get("priority", 0),
+    )
+    return [each.request for each in ask_fan_out(connection, fan_out, now())]
+
+
+def describe_group(connection: Connection, requests: Sequence[LlmRequest]) -> Any:
+    """LLM requests that were asked together, ready for JSON."""
+    positions = llm_request_store.list_positions(connection)
+    items = [{"llm_request": item, "position": positions.get(item.id)} for item in requests]
+    group_id = next((each.group_id for each in requests if each.group_id), None)
+    return AskedTogetherOut().dump({"id": group_id, "llm_requests": items})
 
 
 def _wish(post_id: int, wish: dict[str, Any]) -> Ask:

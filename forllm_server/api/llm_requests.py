@@ -6,10 +6,11 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from forllm_server.api.asking import describe
+from forllm_server.api.asking import describe, describe_group
 from forllm_server.api.contract import Noun, listing, page_of
 from forllm_server.api.schemas_forum import PostOut
 from forllm_server.api.schemas_llm import (
+    AskedTogetherOut,
     LlmRequestChange,
     LlmRequestEventOut,
     LlmRequestOut,
@@ -18,6 +19,7 @@ from forllm_server.api.schemas_llm import (
     RequeueIn,
 )
 from forllm_server.clock import now
+from forllm_server.jobs.fanning import cancel_group, get_group
 from forllm_server.jobs.partial_reply import post_partial_reply
 from forllm_server.queue import control, event_store, llm_request_store
 from forllm_server.queue.model import LlmRequest
@@ -132,6 +134,25 @@ def post_partial(llm_request_id: int) -> Response:
     response.status_code = 201
     response.headers["Location"] = f"/api/v1/posts/{reply.id}"
     return response
+
+
+@blueprint.route("/groups/<group_id>", methods=["GET"])
+@blueprint.response(200, AskedTogetherOut)
+def show_group(group_id: str) -> Any:
+    """Read the LLM requests that were asked together."""
+    with current().database.read() as connection:
+        return jsonify(describe_group(connection, get_group(connection, group_id)))
+
+
+@blueprint.route("/groups/<group_id>/cancellation", methods=["POST"])
+@blueprint.response(200, AskedTogetherOut)
+def cancel_whole_group(group_id: str) -> Any:
+    """Call off all of a group that is not answered yet."""
+    with current().database.transaction() as connection:
+        cancel_group(connection, group_id, now())
+        described = describe_group(connection, get_group(connection, group_id))
+    current().wake_worker()
+    return jsonify(described)
 
 
 def _act(llm_request_id: int, rule: Callable[..., LlmRequest]) -> Response:

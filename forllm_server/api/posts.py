@@ -5,11 +5,11 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection
 
-from forllm_server.api.asking import ask_about, ask_mentioned, ask_one, describe
+from forllm_server.api.asking import ask_about, ask_group, ask_mentioned, ask_one, describe, describe_group
 from forllm_server.api.contract import Noun, database, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_forum import ExclusionIn, PostChange, PostCreatedOut, PostOut, ReplyIn, RevisionOut
-from forllm_server.api.schemas_llm import LlmRequestIn, LlmRequestWholeOut
+from forllm_server.api.schemas_llm import AskedTogetherOut, FanOutIn, LlmRequestIn, LlmRequestWholeOut
 from forllm_server.clock import now
 from forllm_server.forum import editing, post_store, revision_store
 from forllm_server.forum.model import Post
@@ -83,6 +83,19 @@ def reply(values: dict[str, Any], post_id: int) -> Response:
         return PostOut().dump(post) | {"llm_requests": ask_about(connection, post, values["ask"])}
 
     return create(work, location="/api/v1/posts/{id}")
+
+
+@blueprint.route("/posts/<int:post_id>/fan-outs", methods=["POST"])
+@blueprint.arguments(FanOutIn)
+@blueprint.response(202, AskedTogetherOut)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+def fan_out(values: dict[str, Any], post_id: int) -> Response:
+    """Ask several personas on several models about a post, as one group that can be called off at once."""
+
+    def work(connection: Connection) -> Any:
+        return describe_group(connection, ask_group(connection, post_id, values))
+
+    return create(work, status=202)
 
 
 @blueprint.route("/posts/<int:post_id>/llm-requests", methods=["POST"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Boolean, Id, Integer, Moment, QueryId, text
@@ -24,6 +24,24 @@ class LlmRequestIn(AskIn):
     run_now = Boolean(metadata={"description": "Go first, and wait for no window."})
     priority = Integer(least=-1000, most=1000, metadata={"description": "More goes first."})
     another = Boolean(metadata={"description": "Ask again on purpose what is being or has been answered."})
+
+
+class FanOutIn(Input):
+    """One question to several personas on several models: each of them on each of these, so many times."""
+
+    persona_ids = fields.List(
+        Id(allow_none=True),
+        validate=validate.Length(min=1, max=100),
+        metadata={"description": "Null is whoever answers by the rules."},
+    )
+    model_ids = fields.List(
+        Id(allow_none=True),
+        validate=validate.Length(min=1, max=100),
+        metadata={"description": "Null is the persona's own."},
+    )
+    repeats = Integer(least=1, most=20, metadata={"description": "How often each is asked."})
+    run_now = Boolean(metadata={"description": "Go first, and wait for no window."})
+    priority = Integer(least=-1000, most=1000, metadata={"description": "More goes first."})
 
 
 class LlmRequestChange(Input):
@@ -85,6 +103,18 @@ class LlmRequestOut(Schema):
     model = fields.String(required=True, allow_none=True, attribute="llm_request.model_name")
     parameters = fields.Dict(required=True, attribute="llm_request.parameters")
     answer_number = fields.Integer(required=True, attribute="llm_request.answer_number")
+    parent_llm_request_id = fields.Integer(
+        required=True,
+        allow_none=True,
+        attribute="llm_request.parent_llm_request_id",
+        metadata={"description": "In a chain: the one whose reply it answers."},
+    )
+    group_id = fields.String(
+        required=True,
+        allow_none=True,
+        attribute="llm_request.group_id",
+        metadata={"description": "Names those that were asked together."},
+    )
     attempts = fields.Integer(required=True, attribute="llm_request.attempts")
     max_attempts = fields.Integer(required=True, attribute="llm_request.max_attempts")
     created_at = Moment(required=True, attribute="llm_request.created_at")
@@ -148,6 +178,13 @@ class LlmRequestWholeOut(LlmRequestOut):
     )
     partial_text = fields.String(required=True, allow_none=True, attribute="partial.text", dump_default=None)
     partial_thinking = fields.String(required=True, allow_none=True, attribute="partial.thinking", dump_default=None)
+
+
+class AskedTogetherOut(Schema):
+    """LLM requests that were asked together. `id` is null when all of them were asked before, or there is but one."""
+
+    id = fields.String(required=True, allow_none=True)
+    llm_requests = fields.List(fields.Nested(LlmRequestOut), required=True)
 
 
 class LlmRequestEventOut(Schema):

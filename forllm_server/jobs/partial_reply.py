@@ -11,7 +11,8 @@ from forllm_server.forum.model import Answer, Post
 from forllm_server.jobs.asking import REPLY
 from forllm_server.personas import version_store
 from forllm_server.queue import chunk_store
-from forllm_server.queue.llm_request_store import get_llm_request, update_status
+from forllm_server.queue.chain_store import update_children_of_answered
+from forllm_server.queue.llm_request_store import get_llm_request, list_for_change, update_status
 from forllm_server.queue.model import Happening, LlmRequest, Partial, Status
 
 #: The finish reason of a request whose partial text was posted.
@@ -31,6 +32,11 @@ def post_partial_reply(connection: Connection, llm_request_id: int, now: datetim
     the second call returns the reply that is there. Raises NotFound, Conflict (it has not ended, or the post it answers
     was deleted) and Invalid (nothing was written).
     """
+    request = get_llm_request(connection, llm_request_id)
+    if request.post_id is not None:
+        # Posts before requests, as everybody locks them.
+        post_store.get_post_to_change(connection, request.post_id)
+    list_for_change(connection, [llm_request_id])
     request = get_llm_request(connection, llm_request_id)
     if request.finish_reason == PARTIAL and request.reply_post_id is not None:
         return post_store.get_post(connection, request.reply_post_id)
@@ -52,6 +58,7 @@ def post_partial_reply(connection: Connection, llm_request_id: int, now: datetim
     if settled is None:
         raise Conflict("This LLM request was changed meanwhile. Look at it again.")
     chunk_store.delete_chunks(connection, llm_request_id)
+    update_children_of_answered(connection, llm_request_id, reply.id, now)
     return reply
 
 

@@ -78,7 +78,9 @@ def _standing(request: LlmRequest, around: _Surroundings) -> Standing:
         case Status.SUCCEEDED:
             return Standing("answered", "The reply is posted." if request.reply_post_id else "It is done.")
         case Status.CANCELLED:
-            return Standing("cancelled", "Called off.", Cause.CANCELLED)
+            is_chain = request.cause is Cause.QUESTION_UNANSWERED
+            sentence = request.cause_detail or "" if is_chain else "Called off."
+            return Standing("cancelled", sentence, request.cause if is_chain else Cause.CANCELLED)
         case Status.FAILED:
             return Standing("failed", request.cause_detail or "It failed.", request.cause, needs_person=True)
 
@@ -146,10 +148,22 @@ def _line_sentence(position: int | None, backend: BackendRecord) -> str:
 def _waiting(request: LlmRequest, around: _Surroundings) -> Standing:
     when = around.moment(request.due_at) if request.due_at else "soon"
     why = request.cause_detail or ""
+    if request.cause is Cause.WAITS_FOR_ANSWER:
+        return _in_chain(request)
     if request.cause is Cause.BACKEND_DOWN:
         return Standing("backend unreachable", f"{why} Next try {when}.", request.cause, None, request.due_at)
     sentence = f"Attempt {request.attempts} of {request.max_attempts} failed: {why} Next try {when}."
     return Standing("tries again", sentence, request.cause or Cause.RETRY, None, request.due_at)
+
+
+def _in_chain(request: LlmRequest) -> Standing:
+    """``waits for @skeptic's answer``; its place in the chain, which says how many answers come before it."""
+    before = request.input.get("waits_for") or "the one before it"
+    link, length = request.input.get("link"), request.input.get("chain_length")
+    place = f" It is {link} of {length} in its chain." if link and length else ""
+    return Standing(
+        f"waits for {before}’s answer", f"Answers {before} as soon as that reply is there.{place}", request.cause
+    )
 
 
 def _running(request: LlmRequest, around: _Surroundings) -> Standing:

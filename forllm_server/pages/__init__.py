@@ -3,6 +3,8 @@
 from flask import Blueprint
 
 from forllm_server.pages import (
+    again,
+    answers,
     backend,
     batch,
     bookmark,
@@ -11,6 +13,7 @@ from forllm_server.pages import (
     feed,
     first,
     frame,
+    group,
     home,
     keys,
     listing,
@@ -53,6 +56,8 @@ PAGES: tuple[Blueprint, ...] = (
     listing.blueprint,
     tag.blueprint,
     post.blueprint,
+    answers.blueprint,
+    again.blueprint,
     reading.blueprint,
     unread.blueprint,
     bookmark.blueprint,
@@ -64,6 +69,7 @@ PAGES: tuple[Blueprint, ...] = (
     persona_list.blueprint,
     persona_bench.blueprint,
     persona_files.blueprint,
+    group.blueprint,
     persona.blueprint,
     schedule.blueprint,
     worker.blueprint,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from forllm_server.queue.model import Lane, LlmRequest, Status
+from forllm_server.queue.model import Cause, Lane, LlmRequest, Status
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,15 @@ _ACTS: dict[Status, tuple[Act, ...]] = {
 }
 
 
+#: Of one that waits for the answer before it: trying it now would make no sense.
+_IN_CHAIN = (_RUN_NOW, _RUN_TONIGHT, _HOLD, _CANCEL)
+
+
 def acts_of(llm_request: LlmRequest) -> tuple[Act, ...]:
     """The acts that make sense now, the likeliest first."""
     if llm_request.status is Status.RUNNING and llm_request.is_cancel_requested:
         return ()
+    acts = _IN_CHAIN if llm_request.cause is Cause.WAITS_FOR_ANSWER else _ACTS[llm_request.status]
     # Each lane offers the other one.
     needless = _RUN_NOW if llm_request.lane is Lane.LIVE else _RUN_TONIGHT
-    return tuple(act for act in _ACTS[llm_request.status] if act is not needless)
+    return tuple(act for act in acts if act is not needless)

@@ -9,7 +9,8 @@ from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ListedModel
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
-from forllm_server.jobs.asking import Ask, Asked, ask_many, default_parameters
+from forllm_server.jobs.asking import Asked, default_parameters
+from forllm_server.jobs.fanning import MOST_REPEATS, FanOut, ask_fan_out, new_group_id
 from forllm_server.jobs.forecast import NewAsk, forecast_for_new
 from forllm_server.pages.words import context_words, counted
 from forllm_server.personas.assignment_store import list_assignments
@@ -35,13 +36,17 @@ REASON_WORDS = {
 class AskOptions:
     """(value, label) pairs for the choices; the empty value leaves it to the rules, which the label names.
 
-    ``others``: the personas of the subforum, who can be asked besides. ``adds``: what asking adds to the queue when
-    nothing is changed in the form; empty while no model is there.
+    ``others``: the personas of the subforum, who can be asked besides, ``more_personas`` all others, ``other_models``
+    where each can answer besides. ``group_id``: of what will be asked together. ``adds``: what asking adds to the queue
+    when nothing is changed in the form; empty while no model is there.
     """
 
     personas: tuple[tuple[str, str], ...]
     models: tuple[tuple[str, str], ...]
     others: tuple[tuple[str, str], ...]
+    more_personas: tuple[tuple[str, str], ...]
+    other_models: tuple[tuple[str, str], ...]
+    group_id: str
     adds: str
     note: str
     is_embedded: bool
@@ -61,10 +66,14 @@ def read_options(connection: Connection, subforum_id: int) -> AskOptions:
         default_model_id=settings.default_model_id,
     )
     models = [listed for listed in list_models(connection, is_available=True) if listed.may_be_asked]
+    personas, others = _personas(connection, subforum_id), _others(connection, subforum_id)
     model_words = f"{chosen.model.label} ({chosen.reason})" if chosen else "none is there yet"
     return AskOptions(
-        personas=(("", choice_words(choice)), *_personas(connection, subforum_id)),
-        others=_others(connection, subforum_id),
+        personas=(("", choice_words(choice)), *personas),
+        others=others,
+        more_personas=tuple(each for each in personas if each[0] not in {value for value, _ in others}),
+        other_models=tuple((str(m.model.id), model_label(m)) for m in models) if len(models) > 1 else (),
+        group_id=new_group_id(),
         adds=read_addition(connection, Wish(), subforum_id),
         models=(("", f"The persona’s own, else {model_words}"), *((str(m.model.id), model_label(m)) for m in models)),
         note="" if chosen else "No model is there yet: the question waits until a backend has one.",
@@ -89,30 +98,47 @@ class Wish:
     persona_ids: tuple[int | None, ...] = (None,)
     model_id: int | None = None
     is_run_now: bool = False
+    #: besides ``model_id``: each persona answers on each of them
+    other_model_ids: tuple[int, ...] = ()
+    repeats: int = 1
+
+    @property
+    def model_ids(self) -> tuple[int | None, ...]:
+        return tuple(dict.fromkeys([self.model_id, *self.other_model_ids]))
 
     @classmethod
     def of_form(cls, form: Form) -> "Wish":
-        """Read ``persona_id`` and those ticked besides, ``model_id`` and ``is_run_now``. Raises Invalid."""
+        """Read who is asked and those ticked besides, on which models, how often and when. Raises Invalid."""
         chosen = form.integer("persona_id", least=1, most=_BIGGEST_ID)
         others = form.integers("other_persona_ids", most=_BIGGEST_ID)
         return cls(
             persona_ids=tuple(dict.fromkeys([chosen, *others])),
             model_id=form.integer("model_id", least=1, most=_BIGGEST_ID),
             is_run_now=form.flag("is_run_now"),
+            other_model_ids=tuple(form.integers("other_model_ids", most=_BIGGEST_ID)),
+            repeats=form.integer("repeats", least=1, most=MOST_REPEATS, default=1) or 1,
         )
 
 
 def ask_from_form(connection: Connection, form: Form, post_id: int) -> list[Asked]:
-    """Queue the replies that the form asks for, one for each persona."""
+    """Queue the replies that the form asks for: of each persona on each model, so many times."""
     wish = Wish.of_form(form)
-    wishes = [
-        Ask(current_user_id(), post_id, persona_id, wish.model_id, wish.is_run_now) for persona_id in wish.persona_ids
-    ]
-    asked: dict[int, Asked] = {}
-    for each in ask_many(connection, wishes, now()):
-        # Whoever answers by the rules may be one of those ticked besides: that is one reply.
-        asked.setdefault(each.request.id, each)
-    return list(asked.values())
+    fan_out = FanOut(
+        current_user_id(),
+        post_id,
+        wish.persona_ids,
+        wish.model_ids,
+        wish.repeats,
+        is_run_now=wish.is_run_now,
+        group_id=form.text("group_id", longest=100),
+    )
+    return ask_fan_out(connection, fan_out, now())
+
+
+def group_url(asked: Sequence[Asked]) -> str:
+    """The page of those that were just asked together; empty for a single one."""
+    groups = {each.request.group_id for each in asked if each.is_new}
+    return f"/queue/groups/{groups.pop()}" if len(groups) == 1 and None not in groups else ""
 
 
 def asked_words(asked: Sequence[Asked]) -> str:
@@ -138,12 +164,13 @@ def read_addition(
 
     ``first_prompt_tokens``: of the first persona's prompt, where it was counted. Raises NotFound and Invalid as asking.
     """
-    found = [new_ask(connection, wish, persona_id, subforum_id, topic_id) for persona_id in wish.persona_ids]
-    by_persona: dict[int | None, NewAsk] = {}
-    for each in found:
-        if each is not None:
-            by_persona.setdefault(each.persona_id, each)
-    asks = list(by_persona.values())
+    found: dict[tuple[int | None, int], NewAsk] = {}
+    for model_id in wish.model_ids:
+        for persona_id in wish.persona_ids:
+            each = new_ask(connection, replace(wish, model_id=model_id), persona_id, subforum_id, topic_id)
+            if each is not None:
+                found.setdefault((each.persona_id, each.model_id), each)
+    asks = [each for each in found.values() for _ in range(wish.repeats)]
     if not asks:
         return ""
     if first_prompt_tokens is not None:

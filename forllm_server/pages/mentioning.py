@@ -25,6 +25,7 @@ def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: s
         now=now(),
         model_id=wish.model_id,
         is_run_now=wish.is_run_now,
+        chains=mentioned.chains,
     )
     return " ".join([*([asked_words(asked)] if asked else []), *mentioned.notes])
 
@@ -32,7 +33,7 @@ def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: s
 def wish_of(form: Form, mentioned: Mentioned) -> Wish:
     """Whom form and text ask together. Who is called takes the place of whoever would answer by the rules."""
     wish = Wish.of_form(form) if form.flag("is_asking") else Wish(persona_ids=())
-    named = [each for each in wish.persona_ids if each is not None or not mentioned.persona_ids]
+    named = [each for each in wish.persona_ids if each is not None or not (mentioned.persona_ids or mentioned.chains)]
     return replace(wish, persona_ids=tuple(dict.fromkeys([*named, *mentioned.persona_ids])))
 
 

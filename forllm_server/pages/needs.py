@@ -63,6 +63,7 @@ _KINDS: dict[str, tuple[Mend, _Titles]] = {
     Cause.NO_MODEL: (Mend.ADD_BACKEND, lambda _row: "No model is there to answer"),
     Cause.WINDOW_CLOSED: (Mend.SCHEDULE, lambda _row: "The schedule has no opening in sight"),
     Cause.SUBJECT_GONE: (Mend.TRASH, lambda _row: "The question was deleted"),
+    Cause.QUESTION_UNANSWERED: (Mend.RETRY, lambda _row: "The answer before it in the chain did not come"),
     Cause.ERROR: (Mend.RETRY, lambda row: f"{_model(row)} answered with an error"),
     Cause.WORKER_LOST: (Mend.RETRY, lambda _row: "The worker vanished again and again"),
 }

@@ -16,7 +16,7 @@ from forllm_server.pages.plan_lines import Share
 from forllm_server.pages.words import counted
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.estimate import DoneBy
-from forllm_server.queue.model import LlmRequest, Status
+from forllm_server.queue.model import Cause, LlmRequest, Status
 from forllm_server.schedule.words import duration_words, moment_words
 
 _EXCERPT_CHARS = 90
@@ -240,8 +240,16 @@ def set_aside(rows: Sequence[PlanRow], counts: Mapping[Status, int], lost_count:
         if members := [row for row in rows if row.llm_request.status is status]:
             group = _group(members, "", "", key=status.value, number=number)
             note = counted(number, "request")
+            heading = _CHAIN_HEADING if all(_is_in_chain(row) for row in members) else heading
             lines.append(PlanLine((replace(group, heading=heading, note=note),), _unshown(status, number, members)))
     return lines
+
+
+_CHAIN_HEADING = "Waiting for the answer before them"
+
+
+def _is_in_chain(row: PlanRow) -> bool:
+    return row.standing.cause == Cause.WAITS_FOR_ANSWER
 
 
 def _unshown(status: Status, number: int, shown: Sequence[PlanRow]) -> PlanRest | None:

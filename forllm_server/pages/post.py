@@ -11,7 +11,7 @@ from forllm_server.forum.model import Post, Topic
 from forllm_server.forum.quoting import quote_post
 from forllm_server.forum.rendering import ensure_html
 from forllm_server.jobs.partial_reply import post_partial_reply
-from forllm_server.pages.asking import ask_from_form, asked_words, read_options
+from forllm_server.pages.asking import ask_from_form, asked_words, group_url, read_options
 from forllm_server.pages.changes import DiffLine, diff_hunks, diff_lines
 from forllm_server.pages.database import database
 from forllm_server.pages.desk import finish_draft_of_form, read_desk, taken
@@ -71,7 +71,8 @@ def create_llm_request(post_id: int) -> Response:
     with current().database.transaction() as connection:
         asked = ask_from_form(connection, Form.of_request(), post_id)
     current().wake_worker()
-    notice(asked_words(asked))
+    group = group_url(asked)
+    notice(asked_words(asked), undo=f"{group}/cancellation" if group else "")
     return see_other(f"/posts/{post_id}")
 
 

@@ -1,5 +1,6 @@
 """The rows of a thread: posts, and the replies that are not there yet in the places where they will be. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ from forllm_server.queue.model import LlmRequest, Partial, Status
 DEEPEST = 8
 #: how long something cancelled stays in the thread when it had written nothing
 CANCELLED_STAYS = timedelta(hours=1)
+#: so many answers of personas to one post are worth a look beside each other
+WORTH_COMPARING = 3
 #: a text of more lines than that, on a screen of usual width, is folded
 LONG_LINES = 100
 _LINE_CHARS = 90
@@ -112,6 +115,7 @@ def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | P
     for request in sorted(around.requests, key=lambda request: request.id):
         if request.post_id in by_id and _is_shown(request, around):
             waiting.setdefault(request.post_id or 0, []).append(request)
+    answers = Counter(post.parent_id for post in posts if post.is_by_persona and not post.is_deleted)
     rows: list[PostRow | PendingRow] = []
     open_posts: list[Post] = []
     for post in posts:
@@ -119,7 +123,7 @@ def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | P
         while open_posts and open_posts[-1].depth >= post.depth and not around.is_flat:
             rows += _pending_rows(open_posts.pop(), waiting, around)
         is_below_parent = bool(rows) and rows[-1].key == f"post-{post.parent_id}"
-        rows.append(_post_row(post, by_id, around, is_below_parent=is_below_parent))
+        rows.append(_post_row(post, by_id, around, is_below_parent=is_below_parent, answers=answers[post.id]))
         open_posts.append(post)
     rest = open_posts if around.is_flat else reversed(open_posts)
     return rows + [row for post in rest for row in _pending_rows(post, waiting, around)]
@@ -156,24 +160,29 @@ def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> P
     )
 
 
-def _post_row(post: Post, by_id: Mapping[int, Post], around: Surroundings, *, is_below_parent: bool) -> PostRow:
+def _post_row(
+    post: Post, by_id: Mapping[int, Post], around: Surroundings, *, is_below_parent: bool, answers: int
+) -> PostRow:
     version = around.versions.get(post.persona_version_id or 0)
     parent = by_id.get(post.parent_id or 0) or around.parents.get(post.parent_id or 0)
     depth = 0 if around.is_flat else post.depth - around.base_depth
     votes = around.votes.get(post.id, Votes())
     quoting = around.quoting.get(post.id, ())
     is_kept = post.id in around.bookmarked
+    compared = answers if answers >= WORTH_COMPARING else 0
     is_placed = is_below_parent or (depth <= DEEPEST and not around.is_flat)
     return PostRow(
         post=post,
         depth=max(0, min(depth, DEEPEST)),
-        stamp=_stamp(post, parent, f"{votes.up}.{votes.down}", str(len(quoting)), "b" if is_kept else ""),
+        stamp=_stamp(
+            post, parent, f"{votes.up}.{votes.down}", str(len(quoting)), "b" if is_kept else "", str(compared)
+        ),
         hue=hue_class(post.author_name) if post.is_by_persona else "",
         is_persona=post.is_by_persona,
         persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
         version_label=f"v{version.number}" if version else "",
         is_tiny=post.is_by_persona and post.model_name in around.tiny_models,
-        facts=_facts(post, parent, is_kept=is_kept),
+        facts=_facts(post, parent, is_kept=is_kept, compared=compared),
         answering="" if is_placed or post.is_root else _name_of(parent),
         # Where standing in ends: further down each post says itself whom it answers.
         continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth == DEEPEST and post.child_count else "",
@@ -201,7 +210,7 @@ def _name_of(parent: Post | None) -> str:
     return parent.author_name if parent else "an earlier post"
 
 
-def _facts(post: Post, parent: Post | None, *, is_kept: bool) -> tuple[Fact, ...]:
+def _facts(post: Post, parent: Post | None, *, is_kept: bool, compared: int) -> tuple[Fact, ...]:
     """What is worth knowing without asking; the rest is behind "More"."""
     facts = []
     usage = post.usage or {}
@@ -218,6 +227,8 @@ def _facts(post: Post, parent: Post | None, *, is_kept: bool) -> tuple[Fact, ...
         facts.append(Fact("question edited since", f"/posts/{parent.id}/history"))
     if post.is_excluded:
         facts.append(Fact("kept from models"))
+    if compared:
+        facts.append(Fact(f"compare {compared} answers", f"/posts/{post.id}/answers"))
     if is_kept:
         facts.append(Fact("bookmarked", "/bookmarks"))
     return tuple(facts)

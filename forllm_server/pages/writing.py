@@ -87,6 +87,8 @@ def show_estimate() -> Response:
         draft = replace(draft, persona_id=next(iter(wish.persona_ids), draft.persona_id))
         found = estimate(connection, draft)
         tokens = found.new_ask.prompt_tokens if found.new_ask else None
+        links = [persona_id for chain in mentioned.chains for persona_id in chain]
+        wish = replace(wish, persona_ids=(*wish.persona_ids, *links))
         adds = _addition(connection, wish, draft, tokens) if wish.persona_ids else ""
     parts = parts_of_breakdown(found.breakdown.as_dict()) if isinstance(found.breakdown, Breakdown) else []
     return _html(render_template("writing/_estimate.html", found=found, parts=parts, adds=adds))

@@ -1,4 +1,7 @@
-"""What a person does to a queued LLM request: cancel, retry, hold, release, run now, give it to another model."""
+"""What a person does to a queued LLM request: cancel, retry, hold, release, run now, give it to another model.
+
+What is done to one that others wait for is done to its chain where that must be (chain_store.py).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,14 +10,22 @@ from sqlalchemy import Connection
 
 from forllm_server import clock
 from forllm_server.errors import Conflict, Invalid
-from forllm_server.queue.llm_request_store import find_model_to_ask, get_llm_request, update_status
+from forllm_server.queue import chain_store
+from forllm_server.queue.llm_request_store import (
+    find_model_to_ask,
+    get_llm_request,
+    list_for_change,
+    update_status,
+)
 from forllm_server.queue.model import Cause, Happening, Lane, LlmRequest, Status
 
 _NOT_STARTED = (Status.QUEUED, Status.WAITING, Status.HELD)
 
 
 def cancel_llm_request(connection: Connection, llm_request_id: int, now: datetime) -> LlmRequest:
-    """Call a request off. One that runs is stopped by its worker within seconds; its partial text is kept."""
+    """Call a request off, and all that wait for its answer. One that runs is stopped by its worker within seconds; its
+    partial text is kept, and those that wait for it are called off then."""
+    list_for_change(connection, [llm_request_id])
     cancelled = update_status(
         connection,
         llm_request_id,
@@ -28,6 +39,8 @@ def cancel_llm_request(connection: Connection, llm_request_id: int, now: datetim
         },
         event=(Happening.CANCELLED, now),
     )
+    if cancelled is not None:
+        chain_store.update_descendants_to_ended(connection, llm_request_id, Status.CANCELLED, now)
     stopping = cancelled or update_status(
         connection, llm_request_id, from_statuses=(Status.RUNNING,), values={"is_cancel_requested": True}
     )
@@ -35,14 +48,22 @@ def cancel_llm_request(connection: Connection, llm_request_id: int, now: datetim
 
 
 def retry_llm_request(connection: Connection, llm_request_id: int, now: datetime) -> LlmRequest:
-    """Queue a failed or cancelled request again with all its attempts; a waiting one is due at once."""
+    """Queue a failed or cancelled request again with all its attempts; a waiting one is due at once.
+
+    What ended with it waits for it again. Of a chain whose beginning was not answered, that is tried again first.
+    """
+    list_for_change(connection, [llm_request_id])
+    if is_waiting_for_answer(connection, llm_request_id):
+        return get_llm_request(connection, llm_request_id)
     retried = update_status(
         connection,
         llm_request_id,
         from_statuses=(Status.FAILED, Status.CANCELLED, Status.WAITING),
-        values=_afresh(now),
+        values=_afresh(now) | place_in_chain(connection, llm_request_id, now),
         event=(Happening.RETRIED, now),
     )
+    if retried is not None:
+        chain_store.update_descendants_to_waiting(connection, llm_request_id, now)
     return retried or _refuse(connection, llm_request_id, "cannot be retried", (Status.QUEUED, Status.RUNNING))
 
 
@@ -51,6 +72,7 @@ def requeue_llm_request(connection: Connection, llm_request_id: int, *, model_id
 
     It begins afresh, with all its attempts; one that is held stays held.
     """
+    list_for_change(connection, [llm_request_id])
     found = find_model_to_ask(connection, model_id)
     if found is None:
         raise Invalid("This model cannot be asked now. Choose one that is there.", field="model_id")
@@ -62,10 +84,34 @@ def requeue_llm_request(connection: Connection, llm_request_id: int, *, model_id
         connection,
         llm_request_id,
         from_statuses=(Status.FAILED, Status.CANCELLED, Status.WAITING, Status.QUEUED),
-        values=_afresh(now) | model,
+        values=_afresh(now) | place_in_chain(connection, llm_request_id, now) | model,
         event=event,
     )
+    if requeued is not None and held is None:
+        chain_store.update_descendants_to_waiting(connection, llm_request_id, now)
     return requeued or _refuse(connection, llm_request_id, "cannot be given to another model", ())
+
+
+def is_waiting_for_answer(connection: Connection, llm_request_id: int) -> bool:
+    """Whether it waits for the reply that it is to answer: nothing makes it begin before."""
+    request = get_llm_request(connection, llm_request_id)
+    return request.status is Status.WAITING and request.cause is Cause.WAITS_FOR_ANSWER
+
+
+def place_in_chain(connection: Connection, llm_request_id: int, now: datetime) -> dict[str, object]:
+    """What beginning again means for a link of a chain: it answers the reply that is there, or waits for it.
+
+    The one before it is tried again when it ended without an answer, or nothing would come to be waited for.
+    """
+    parent_id = get_llm_request(connection, llm_request_id).parent_llm_request_id
+    if parent_id is None:
+        return {}
+    parent = get_llm_request(connection, parent_id)
+    if parent.status is Status.SUCCEEDED:
+        return {"post_id": parent.reply_post_id}
+    if parent.status in (Status.FAILED, Status.CANCELLED):
+        retry_llm_request(connection, parent_id, now)
+    return {"status": Status.WAITING.value, "cause": Cause.WAITS_FOR_ANSWER.value}
 
 
 def _afresh(now: datetime) -> dict[str, object]:
@@ -95,18 +141,21 @@ def hold_llm_request(connection: Connection, llm_request_id: int, now: datetime 
 
 def release_llm_request(connection: Connection, llm_request_id: int, now: datetime) -> LlmRequest:
     """Put a held request back into the queue."""
+    list_for_change(connection, [llm_request_id])
     released = update_status(
         connection,
         llm_request_id,
         from_statuses=(Status.HELD,),
-        values={"status": Status.QUEUED.value, "cause": None, "cause_detail": None, "queued_at": now},
+        values={"status": Status.QUEUED.value, "cause": None, "cause_detail": None, "queued_at": now}
+        | place_in_chain(connection, llm_request_id, now),
         event=(Happening.RELEASED, now),
     )
     return released or _refuse(connection, llm_request_id, "cannot be released", (Status.QUEUED, Status.RUNNING))
 
 
 def run_llm_request_now(connection: Connection, llm_request_id: int, now: datetime) -> LlmRequest:
-    """Move a request to the live lane: it goes first and waits for no window."""
+    """Move a request to the live lane: it goes first and waits for no window. Those that wait for it go with it."""
+    list_for_change(connection, [llm_request_id])
     moved = update_status(
         connection,
         llm_request_id,
@@ -120,9 +169,12 @@ def run_llm_request_now(connection: Connection, llm_request_id: int, now: dateti
             "due_at": None,
             # A place given by hand was one among those of the night.
             "pinned": None,
-        },
+        }
+        | place_in_chain(connection, llm_request_id, now),
         event=(Happening.RUN_NOW, now),
     )
+    if moved is not None:
+        chain_store.update_descendants_lane(connection, llm_request_id, Lane.LIVE.value)
     return moved or _refuse(connection, llm_request_id, "cannot be run now", (Status.RUNNING,))
 
 

@@ -10,10 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from forllm_server import clock, log
 from forllm_server.db.listening import Listener
 from forllm_server.errors import ForllmError
-from forllm_server.queue import claiming, lease_store, worker_store
+from forllm_server.queue import chain_store, claiming, lease_store, worker_store
 from forllm_server.queue.claiming import LEASE
 from forllm_server.queue.job import Interruption, Job
 from forllm_server.queue.llm_request_store import has_queued
+from forllm_server.queue.mending import mend_chains
 from forllm_server.queue.version_store import CHANNEL
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 TICK_SECONDS = 1.0
 RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
 RESCUE_EVERY_SECONDS = 5.0
+MEND_EVERY_SECONDS = 5.0
 HEARTBEAT_EVERY_SECONDS = 10.0
 #: The wall clock was set, and has not just run, when it differs by more than this from the seconds that have passed.
 JUMP_SECONDS = 5.0
@@ -84,7 +86,7 @@ class Keeper:
         """One round of everything."""
         jobs = self._pool.running_jobs()
         self._heed_clock(jobs)
-        for duty in (lambda: self._heed_flags(jobs), lambda: self._renew(jobs), self._stage, self._rescue):
+        for duty in (lambda: self._heed_flags(jobs), lambda: self._renew(jobs), self._stage, self._rescue, self._mend):
             self._try("keeper.duty", duty)
         self._try("keeper.windows", lambda: self._heed_windows(jobs))
         self._try("keeper.wake", self._wake)
@@ -176,6 +178,16 @@ class Keeper:
                 rescued = claiming.rescue_expired(connection, now, random.random)
             for request in rescued:
                 log.event("llm_request.rescued", level=log.WARNING, **request.log_context())
+
+    def _mend(self) -> None:
+        if not self._is_time("mend", MEND_EVERY_SECONDS):
+            return
+        with self._pool.database.read() as connection:
+            is_broken = bool(chain_store.list_stranded(connection))
+        if is_broken:
+            with self._pool.database.transaction() as connection:
+                mended = mend_chains(connection, clock.now())
+            log.event("chains.mended", number=mended)
 
     def _wake(self) -> None:
         if not self._is_time("wake", WAKE_EVERY_SECONDS.get(self._pool.database.dialect, 0.0)):

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, false, func, literal_column, null, select, text, update
 
 from forllm_server.db.types import Id, UtcDateTime
+from forllm_server.queue.chain_store import update_children_of_answered, update_descendants_to_ended
 from forllm_server.queue.chunk_store import delete_chunks
 from forllm_server.queue.event_store import insert_event, insert_events, insert_success
 from forllm_server.queue.llm_request_store import COLUMNS, from_row
@@ -169,6 +170,8 @@ def update_to_succeeded(
     )
     if result.rowcount != 1:
         return False
+    if reply_post_id is not None:
+        update_children_of_answered(connection, lease.llm_request_id, reply_post_id, now)
     if outcome.has_chunks:
         delete_chunks(connection, lease.llm_request_id)
     bump_versions(connection, lease.topic_id)
@@ -184,6 +187,7 @@ def update_unfinished(connection: Connection, lease: Lease, decision: Decision, 
     )
     if result.rowcount != 1:
         return False
+    _end_descendants(connection, lease.llm_request_id, decision, now)
     bump_versions(connection, lease.topic_id)
     name = _HAPPENINGS[decision.status]
     insert_event(connection, lease.llm_request_id, name, at=now, run=lease.run, detail=decision.detail)
@@ -197,6 +201,12 @@ _HAPPENINGS = {
     Status.WAITING: Happening.RETRY_WAITS,
     Status.QUEUED: Happening.RELEASED,
 }
+
+
+def _end_descendants(connection: Connection, llm_request_id: int, decision: Decision, now: datetime) -> None:
+    """What waits for this one's answer ends with it; before the versions, for all requests are locked before them."""
+    if decision.status in (Status.FAILED, Status.CANCELLED):
+        update_descendants_to_ended(connection, llm_request_id, decision.status, now)
 
 
 def _decided(decision: Decision, now: datetime) -> dict[str, Any]:
@@ -244,6 +254,7 @@ def update_abandoned(connection: Connection, request: LlmRequest, decision: Deci
     )
     if result.rowcount != 1:
         return False
+    _end_descendants(connection, request.id, decision, now)
     bump_versions(connection, request.topic_id)
     rescued, ended = Happening.RESCUED, _HAPPENINGS[decision.status]
     insert_event(

@@ -12,7 +12,7 @@ from forllm_server import clock
 from forllm_server.db import metadata
 from forllm_server.db.types import Id
 from forllm_server.errors import Conflict, NotFound
-from forllm_server.queue import plan_store
+from forllm_server.queue import chain_store, plan_store
 from forllm_server.queue.event_store import insert_event, insert_events, insert_queued_events
 from forllm_server.queue.model import LIVE, Cause, Happening, Lane, LlmRequest, NewLlmRequest, Status
 from forllm_server.queue.plan import LONGEST_PLAN
@@ -55,6 +55,7 @@ def find_live_twin(connection: Connection, new: NewLlmRequest) -> LlmRequest | N
                 func.coalesce(_c.persona_id, 0) == (new.persona_id or 0),
                 func.coalesce(_c.model_id, 0) == (new.model_id or 0),
                 _c.answer_number == new.answer_number,
+                func.coalesce(_c.parent_llm_request_id, 0) == (new.parent_llm_request_id or 0),
                 _c.status.in_(LIVE_VALUES),
             )
         )
@@ -80,7 +81,7 @@ def count_answers(connection: Connection, *, post_id: int, persona_id: int | Non
 
 # Built once: putting such a statement together takes longer than executing it. What names a live request comes back
 # with its id, because the rows of many come in any order, and those that were there already not at all.
-_NAMED = (_c.id, _c.kind, _c.post_id, _c.persona_id, _c.model_id, _c.answer_number)
+_NAMED = (_c.id, _c.kind, _c.post_id, _c.persona_id, _c.model_id, _c.answer_number, _c.parent_llm_request_id)
 _INSERT_ONCE: dict[str, Any] = {
     "sqlite": sqlite.insert(llm_requests).on_conflict_do_nothing().returning(*_NAMED),
     "postgresql": postgresql.insert(llm_requests).on_conflict_do_nothing().returning(*_NAMED),
@@ -108,7 +109,14 @@ def insert_new_llm_requests(
     insert_events(connection, sorted(ids.values()), Happening.QUEUED, at=now)
     made: list[LlmRequest | None] = []
     for new in news:
-        named = (new.kind, new.post_id, new.persona_id, new.model_id, new.answer_number)
+        named = (
+            new.kind,
+            new.post_id,
+            new.persona_id,
+            new.model_id,
+            new.answer_number,
+            new.parent_llm_request_id,
+        )
         llm_request_id = ids.pop(named, None)
         made.append(None if llm_request_id is None else _made(llm_request_id, new, now))
     return made
@@ -116,7 +124,7 @@ def insert_new_llm_requests(
 
 def _made(llm_request_id: int, new: NewLlmRequest, now: datetime) -> LlmRequest:
     """The row that was just inserted, without reading it back: decoding it costs as much as writing it."""
-    values = _values(new, now) | {"status": new.status, "lane": new.lane}
+    values = _values(new, now) | {"status": new.status, "lane": new.lane, "cause": new.cause}
     return LlmRequest(id=llm_request_id, **values, **_UNTOUCHED)
 
 
@@ -132,7 +140,6 @@ _UNTOUCHED: dict[str, Any] = {
     "lease_until": None,
     "worker": None,
     "is_cancel_requested": False,
-    "cause": None,
     "cause_detail": None,
     "output_tokens": 0,
     "usage": None,
@@ -173,6 +180,9 @@ def _values(new: NewLlmRequest, now: datetime) -> dict[str, Any]:
         "created_at": now,
         "queued_at": now,
         "max_attempts": new.max_attempts,
+        "cause": new.cause.value if new.cause else None,
+        "parent_llm_request_id": new.parent_llm_request_id,
+        "group_id": new.group_id,
     }
 
 
@@ -204,6 +214,11 @@ def list_llm_requests(
     if before_id is not None:
         query = query.where(_c.id < before_id)
     return _all(connection, query)
+
+
+def list_group(connection: Connection, group_id: str) -> list[LlmRequest]:
+    """What was asked together, in the order of asking."""
+    return _all(connection, select(*COLUMNS).where(_c.group_id == group_id).order_by(_c.id))
 
 
 def list_unanswered_of_posts(
@@ -273,13 +288,12 @@ def update_status(
 
 
 def list_for_change(connection: Connection, llm_request_ids: Sequence[int]) -> list[int]:
-    """Lock these requests before any of them is changed; those that are there, in the order of ids.
+    """Lock these requests, with their chains, before any of them is changed; all of them, in the order of ids.
 
     Every change locks its request and then the queue's version. Who changes several must have all of the first before
     the second, or it and a worker that settles one of them would wait for each other.
     """
-    query = select(_c.id).where(_c.id.in_(llm_request_ids)).order_by(_c.id).with_for_update()
-    return list(connection.execute(query).scalars())
+    return chain_store.list_family_for_change(connection, llm_request_ids)
 
 
 def _all(connection: Connection, query: Select[Any]) -> list[LlmRequest]:

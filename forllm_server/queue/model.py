@@ -40,6 +40,8 @@ class Cause(StrEnum):
     WORKER_LOST = "worker_lost"  #: its worker vanished: killed, crashed, or the power failed
     HELD = "held"  #: a person set it aside
     CANCELLED = "cancelled"  #: a person called it off
+    WAITS_FOR_ANSWER = "waits_for_answer"  #: it answers the reply of another one, which is not there yet
+    QUESTION_UNANSWERED = "question_unanswered"  #: the reply that it was to answer did not come
     NO_MODEL = "no_model"  #: there was no model that could answer
     MODEL_GONE = "model_gone"  #: its model or backend is no longer there
     PROMPT_TOO_LONG = "prompt_too_long"  #: the post alone does not fit into the model's context
@@ -122,6 +124,10 @@ class LlmRequest:
     reply_post_id: int | None
     #: a person's own place within the lane, smaller first; None: by priority and grouping, after all that have one
     pinned: float | None = None
+    #: the one whose reply it answers, and without which it cannot begin
+    parent_llm_request_id: int | None = None
+    #: names those that were asked together as one fan-out
+    group_id: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -152,6 +158,9 @@ class NewLlmRequest:
     answer_number: int = 1
     input: Mapping[str, Any] = field(default_factory=dict)
     status: Status = Status.QUEUED
+    cause: Cause | None = None
+    parent_llm_request_id: int | None = None
+    group_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict
 from forllm_server.queue.backend_state_store import list_last_served
+from forllm_server.queue.chain_store import update_descendants_lane
+from forllm_server.queue.control import place_in_chain
 from forllm_server.queue.dispatch import Candidate
 from forllm_server.queue.event_store import insert_event, insert_events
-from forllm_server.queue.llm_request_store import get_llm_request, update_status
+from forllm_server.queue.llm_request_store import get_llm_request, list_for_change, update_status
 from forllm_server.queue.model import Happening, Lane, LlmRequest, Status
 from forllm_server.queue.plan import LONGEST_PLAN, order
 from forllm_server.queue.plan_store import InLine, find_pinned_range, list_in_line, update_pinned
@@ -66,6 +68,7 @@ def run_llm_request_tonight(connection: Connection, llm_request_id: int, now: da
 
     Raises NotFound, and Conflict for what has begun or ended.
     """
+    list_for_change(connection, [llm_request_id])
     request = _get_in_line(connection, llm_request_id)
     values: dict[str, object] = {
         "status": Status.QUEUED.value,
@@ -75,12 +78,14 @@ def run_llm_request_tonight(connection: Connection, llm_request_id: int, now: da
         "queued_at": now,
         "due_at": None,
     }
+    values |= place_in_chain(connection, llm_request_id, now)
     if request.lane is not Lane.NIGHT:
         # A place given by hand was one among those that run now.
         values["pinned"] = None
     changed = update_status(connection, llm_request_id, from_statuses=_IN_LINE, values=values)
     if changed is None:
         raise Conflict("This LLM request has no place in line any more.")
+    update_descendants_lane(connection, llm_request_id, Lane.NIGHT.value)
     insert_event(connection, changed.id, Happening.MOVED, at=now, run=changed.run, detail="to the night")
     return changed
 

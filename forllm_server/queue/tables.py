@@ -44,6 +44,10 @@ llm_requests = Table(
     Column("reply_post_id", Id, nullable=True),
     # A person's own order within a lane: smaller goes first, and all of them before those without one.
     Column("pinned", Float, nullable=True),
+    # The one whose reply it answers: it waits until that is there (chain_store.py).
+    Column("parent_llm_request_id", Id, nullable=True),
+    # Names those that were asked together, as one fan-out.
+    Column("group_id", Text, nullable=True),
 )
 _c = llm_requests.c
 
@@ -121,6 +125,7 @@ Index(
     func.coalesce(_c.persona_id, 0),
     func.coalesce(_c.model_id, 0),
     _c.answer_number,
+    func.coalesce(_c.parent_llm_request_id, 0),
     unique=True,
     sqlite_where=text("status IN ('queued', 'waiting', 'held', 'running') AND post_id IS NOT NULL"),
     postgresql_where=text("status IN ('queued', 'waiting', 'held', 'running') AND post_id IS NOT NULL"),
@@ -144,6 +149,20 @@ Index(
 Index("ix_llm_requests_topic", _c.topic_id, _c.id)
 Index("ix_llm_requests_post", _c.post_id, _c.id)
 Index("ix_llm_requests_status", _c.status, _c.id)
+Index(
+    "ix_llm_requests_parent",
+    _c.parent_llm_request_id,
+    _c.id,
+    sqlite_where=text("parent_llm_request_id IS NOT NULL"),
+    postgresql_where=text("parent_llm_request_id IS NOT NULL"),
+)
+Index(
+    "ix_llm_requests_group",
+    _c.group_id,
+    _c.id,
+    sqlite_where=text("group_id IS NOT NULL"),
+    postgresql_where=text("group_id IS NOT NULL"),
+)
 # What a persona on a model usually writes: its last answers.
 Index(
     "ix_llm_requests_answered",

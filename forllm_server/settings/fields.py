@@ -130,6 +130,11 @@ FIELDS: tuple[Field, ...] = (
         help="More than so many in one go are refused: a slip of the finger, or of a program, fills no night.",
     ),
     Field(
+        "longest_chain", "Longest chain of personas", 5, Kind.INTEGER, Section.NIGHT,
+        minimum=2, maximum=20,
+        help="In a chain such as @skeptic>@teacher each answers the one before it. What is longer is cut, and told.",
+    ),
+    Field(
         "max_waiting", "Most LLM requests waiting", 200_000, Kind.INTEGER, Section.NIGHT,
         minimum=1, maximum=10_000_000,
         help="Of one person, held ones included. Who has so many waiting can ask for nothing more for now.",

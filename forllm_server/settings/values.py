@@ -35,6 +35,7 @@ class Settings:
     digest: Literal["auto", "on", "off"]
     stall_minutes: int
     max_asked_at_once: int
+    longest_chain: int
     max_waiting: int
     yields_cpu_percent: int | None
     yields_gpu_percent: int | None

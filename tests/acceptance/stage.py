@@ -15,7 +15,9 @@ from tests.support.scripted_server import Script, ScriptedServer
 
 MODEL = "scripted"
 FINAL = ("succeeded", "failed", "cancelled")
-_QUESTION = re.compile(r"Question (\d+)")
+#: What stands last in a prompt; in a chain that is the answer of the one before.
+_QUESTION = re.compile(r"(?:Question|Answer) (\d+)")
+_LINKS = ("Skeptic", "Teacher", "Poet")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Stage:
         self.backend_id = 0
         self.model_id = 0
         self.subforum_id = 0
+        self.has_personas = False
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
@@ -107,6 +110,19 @@ class Stage:
         wish = {"model_id": self.model_id} | wishes
         llm_request = serve.api("POST", f"posts/{post_id}/llm-requests", wish)
         return Asked(number, topic["id"], post_id, llm_request["id"])
+
+    def ask_chain(self, serve: ForllmProcess) -> list[Asked]:
+        """Open a topic whose text calls three personas, each for an answer to the one before it."""
+        if not self.has_personas:
+            for name in _LINKS:
+                new = {"name": name, "instructions": "Answer.", "model_id": self.model_id}
+                serve.api("POST", "personas", new)
+            self.has_personas = True
+        number = next(self._numbers)
+        new = {"title": f"Topic {number}", "content": f"@skeptic>@teacher>@poet Question {number}", "ask": []}
+        topic = serve.api("POST", f"subforums/{self.subforum_id}/topics", new)
+        ids = [each["id"] for each in topic["llm_requests"]]
+        return [Asked(number, topic["id"], topic["first_post"]["id"], each) for each in ids]
 
     def look(self, serve: ForllmProcess, asked: Asked) -> Any:
         """The LLM request as the API shows it."""

@@ -74,6 +74,7 @@ class Storm:
         self.serve.api("PATCH", f"backends/{stage.backend_id}", {"concurrency": 3})
         self.workers = [self._start_worker() for _ in range(2)]
         self.asked: list[Asked] = []
+        self.chains: list[list[Asked]] = []
         self.blows: list[str] = []
         self.refusals = 0
         self.partial: list[str] = []
@@ -101,7 +102,11 @@ class Storm:
     def ask(self) -> None:
         """Ask, if FORLLM can take the question: a worker stopped in the middle of a write holds everybody up."""
         try:
-            self.asked.append(self.stage.ask(self.serve))
+            # Each fourth question is one for a chain of three.
+            if len(self.asked) % 4 == 3 and len(self.chains) * 3 < len(self.asked):
+                self.chains.append(self.stage.ask_chain(self.serve))
+            else:
+                self.asked.append(self.stage.ask(self.serve))
         except Refused as refusal:
             if refusal.status != 503:
                 raise
@@ -182,7 +187,7 @@ class Storm:
 
     def calm_down(self) -> Findings:
         """No more blows; what waits for its next try is sent at once, and everything comes to its end. What came."""
-        pending = list(self.asked)
+        pending = [*self.asked, *(link for chain in self.chains for link in chain)]
 
         def is_over() -> bool:
             pending[:] = [asked for asked in pending if not self._has_ended(asked)]
@@ -205,7 +210,37 @@ class Storm:
             fault = self._judge_one(asked, findings)
             if fault:
                 findings.told.append(f"{fault}: {self.stage.look(self.serve, asked)}")
+        for chain in self.chains:
+            findings.asked += len(chain)
+            findings.told += self._judge_chain(chain, findings)
         return findings
+
+    def _judge_chain(self, chain: list[Asked], findings: Findings) -> list[str]:
+        """Count a chain: each link answered the one before it, once, or it ended visibly with all behind it."""
+        links = [self.stage.look(self.serve, link) for link in chain]
+        posts = self.serve.api("GET", f"topics/{chain[0].topic_id}/posts")["items"]
+        replies = {post["id"]: post for post in posts if post["author_kind"] == "persona"}
+        told = []
+        answers: int | None = chain[0].post_id
+        for link in links:
+            reply = replies.pop(link["reply_post_id"], None)
+            if link["status"] == "succeeded" and reply and reply["parent_id"] == answers:
+                answers = reply["id"]
+                findings.answered += 1
+                if reply["content"] != self.stage.text_of(chain[0]):
+                    findings.partial += 1
+                    told.append(f"not the model's text ({reply['content']})")
+            elif link["status"] == "failed" and not reply and link["error"]:
+                answers = None
+                findings.failed[str(link["cause"])] += 1
+            elif link["status"] not in FINAL:
+                findings.stuck += 1
+                told.append(f"stuck in a chain: {links}")
+            else:
+                findings.lost += 1
+                told.append(f"lost in a chain: {links}")
+        findings.doubled += len(replies)
+        return told + [f"doubled in a chain: {links}"] * bool(replies)
 
     def _judge_one(self, asked: Asked, findings: Findings) -> str:
         """Count one question; what is wrong with it, or nothing."""

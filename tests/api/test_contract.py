@@ -95,6 +95,7 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
         (f"{ADDRESS}/{topic['subforum_id']}/topics", {"title": "T", "content": "x", "ask": [{}]}),
         (f"/api/v1/posts/{topic['post_id']}/replies", {"content": "x"}),
         (f"/api/v1/posts/{topic['post_id']}/llm-requests", {"another": True}),
+        (f"/api/v1/posts/{topic['post_id']}/fan-outs", {"repeats": 2}),
         ("/api/v1/personas", {"name": "P", "instructions": "x"}),
         ("/api/v1/personas/1/copies", {}),
         ("/api/v1/persona-files", {"persona": {"name": "C", "description": "x", "first_mes": ""}}),

@@ -30,6 +30,7 @@ PATHS = (
     "/topics/{typical_id}", "/topics/{typical_id}/edit", "/topics/{long_id}", "/topics/{deep_id}",
     "/topics/{deep_id}?branch={deepest_id}", "/topics/{harsh_id}",
     "/posts/{reply_id}/reply", "/posts/{reply_id}/ask", "/posts/{edited_id}/edit", "/posts/{edited_id}/history",
+    "/posts/{reply_id}/answers", "/posts/{reply_id}/ask-again",
     "/posts/{edited_id}/delete", "/posts/{reply_id}/details", "/posts/{reply_id}/bookmark", "/bookmarks", "/unread",
     "/topics/{typical_id}?view=flat", "/topics/{typical_id}/note",
     "/topics", "/topics?show=awaiting", "/tags", "/topics/{typical_id}/merge", "/posts/{reply_id}/split",

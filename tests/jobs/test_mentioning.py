@@ -39,12 +39,14 @@ def test_what_names_nobody_or_two_stays_text_and_is_told(connection: Connection)
     create(connection, "Careful Skeptic")
     exact = create(connection, "careful-skeptic").id
     create(connection, "Careful.Skeptic")
-    found = find_mentioned(connection, "@dataclass @careful_skeptic @assistant>@critic")
+    found = find_mentioned(connection, "@dataclass @careful_skeptic @assistant>@critic>@careful_skeptic")
     assert found.persona_ids == ()
-    unknown, ambiguous, chain = found.notes
+    unknown, ambiguous, no_link, unclear_link = found.notes
+    assert found.chains == ()
     assert unknown == "@dataclass names no persona, so nobody was asked by it."
     assert "“Careful Skeptic” or “careful-skeptic” or “Careful.Skeptic”" in ambiguous
-    assert chain.startswith("@assistant>@critic is a chain, which cannot be asked yet")
+    assert no_link == "@critic in @assistant>@critic>@careful_skeptic names no persona, so nobody was asked by it."
+    assert unclear_link.startswith("@careful_skeptic in @assistant>@critic>@careful_skeptic may be")
     assert find_mentioned(connection, "@careful-skeptic").persona_ids == (exact,)
 
 
