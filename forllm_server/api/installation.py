@@ -26,6 +26,7 @@ from forllm_server.api import (
     subforums,
     topics,
     trash,
+    votes,
     workers,
 )
 from forllm_server.api.contract import PREFIX, Api
@@ -33,7 +34,7 @@ from forllm_server.api.contract import PREFIX, Api
 NOUNS = (
     *(subforums, assignments, topics, posts, drafts, trash, search, personas),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, backends, models, settings),
-    *(mornings, notifications, activity),
+    *(mornings, notifications, activity, votes),
 )
 
 

@@ -12,6 +12,7 @@ from forllm_server.pages import (
     frame,
     home,
     keys,
+    leaderboard,
     morning,
     notification,
     patterns,
@@ -30,6 +31,7 @@ from forllm_server.pages import (
     topic,
     trash,
     unread,
+    vote,
     worker,
     writing,
 )
@@ -64,4 +66,6 @@ PAGES: tuple[Blueprint, ...] = (
     trash.blueprint,
     search.blueprint,
     departure.blueprint,
+    vote.blueprint,
+    leaderboard.blueprint,
 )
