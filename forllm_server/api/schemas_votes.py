@@ -53,6 +53,7 @@ class LeaderboardQuery(Input):
     """Whose rating."""
 
     subforum_id = QueryId(metadata={"description": "Only votes on replies there."})
+    by = one_of(("me", "judge"), load_default="me", metadata={"description": "Whose votes: one's own or the judge's."})
 
 
 class RatedOut(Schema):

@@ -19,6 +19,8 @@ from forllm_server.api.schemas_votes import (
 from forllm_server.clock import now
 from forllm_server.errors import NotFound
 from forllm_server.forum import post_store, subforum_store, topic_store
+from forllm_server.jobs.judgement import find_judge
+from forllm_server.settings.values import read_settings
 from forllm_server.votes import comparison_store, pair_store, standings, voting
 from forllm_server.votes.model import Choice, Comparison, Leaderboard, Side
 from forllm_server.web.current import current, current_user_id
@@ -106,11 +108,16 @@ def take_back(vote_id: int) -> str:
 @blueprint.arguments(LeaderboardQuery, location="query")
 @blueprint.response(200, LeaderboardOut)
 def show_leaderboard(query: dict[str, Any]) -> Leaderboard:
-    """Read the ratings of all who were compared, by one's own votes."""
+    """Read the ratings of all who were compared, by one's own votes or the judge's. 404 without a judge."""
     subforum_id = query.get("subforum_id")
     with current().database.read() as connection:
         if subforum_id is not None:
             subforum_store.get_subforum(connection, subforum_id)
+        if query["by"] == "judge":
+            judge = find_judge(connection, read_settings(connection))
+            if judge is None:
+                raise NotFound("There is no judge. Choose a persona for it in the settings.", field="by")
+            return standings.read_judged_leaderboard(connection, judge.version.id, now(), subforum_id=subforum_id)
         return standings.read_leaderboard(connection, current_user_id(), now(), subforum_id=subforum_id)
 
 

@@ -28,6 +28,7 @@ class Settings:
     default_context_tokens: int
     reply_max_tokens: int
     temperature: float | None
+    judge_persona_id: int | None
     timezone: str
     silence_seconds: int
     max_attempts: int

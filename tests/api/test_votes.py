@@ -66,3 +66,10 @@ def test_the_leaderboard_is_read_over_all_and_by_subforum(client: FlaskClient, c
     assert first["high"] - first["points"] == pytest.approx(109.23, abs=0.01)
     assert client.get(f"{API}/leaderboard?subforum_id=1").get_json() == board
     assert client.get(f"{API}/leaderboard?subforum_id=99").status_code == 404
+
+
+def test_the_judges_leaderboard_is_there_once_there_is_a_judge(client: FlaskClient, contest: Contest) -> None:
+    assert client.get(f"{API}/leaderboard?by=judge").status_code == 404
+    assert client.get(f"{API}/leaderboard?by=them").status_code == 422
+    client.patch(f"{API}/settings", json={"judge_persona_id": 1})
+    assert client.get(f"{API}/leaderboard?by=judge").get_json() == {"comparisons": 0, "standings": []}

@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from forllm_server.db import Database
+from forllm_server.settings.values import change_settings
 from tests.pages.conftest import Browser
 from tests.support.world import make_world
 from tests.votes.world import Contest
@@ -48,3 +49,21 @@ def test_it_is_told_by_subforum(browser: Browser, contest: Contest) -> None:
     assert browser.status == 404
     browser.open("/leaderboard?subforum=x")
     assert browser.status == 422
+
+
+def test_the_judge_is_asked_when_a_person_wants_it_and_only_where_there_is_one(
+    browser: Browser, contest: Contest, sqlite_database: Database, now: datetime
+) -> None:
+    contest.round()
+    assert browser.open("/leaderboard").main.find("a", href="/leaderboard/judge") is None
+    assert "Nobody judges" in browser.open("/leaderboard/judge").main.get_text()
+    with sqlite_database.transaction() as connection:
+        change_settings(connection, {"judge_persona_id": 1}, now)
+    assert browser.open("/leaderboard").main.find("a", href="/leaderboard/judge")
+    browser.open("/leaderboard/judge")
+    assert "No pair has both your vote and the judge’s yet" in browser.words()
+    browser.send("/leaderboard/judge", {})
+    assert "The judge is asked about 1 pair." in browser.words()
+    assert "2 of its answers are still to come" in browser.words()
+    browser.send("/leaderboard/judge", {})
+    assert "The judge has been asked about all." in browser.words()
