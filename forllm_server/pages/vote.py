@@ -52,7 +52,7 @@ def show() -> Response:
         shown = _read(connection, pair) if pair else None
         waiting = standings.count_waiting(connection, current_user_id(), now())
         skipped = comparison_store.count_skipped(connection, current_user_id()) if pair is None else 0
-        number = tally_store.read_stamp(connection, current_user_id()).number - skipped
+        number = comparison_store.count_votes(connection, current_user_id()) if pair is None else 0
     if shown is None:
         return page("vote/none.html", skipped=skipped, number=number)
     choices = (*CHOICES, _SKIP)

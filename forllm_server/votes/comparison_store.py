@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.db.types import metadata
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.votes.model import Choice, Comparison, Entrant, Pair
-from forllm_server.votes.tables import comparisons
+from forllm_server.votes.tables import comparisons, vote_versions
 
 _c = comparisons.c
 
@@ -40,6 +40,12 @@ def list_comparisons(
     return [_comparison(row) for row in connection.execute(query)]
 
 
+def count_votes(connection: Connection, user_id: int) -> int:
+    """How often a person voted."""
+    query = select(func.count()).where(_c.user_id == user_id, _c.choice != Choice.SKIP.value)
+    return int(connection.execute(query).scalar_one())
+
+
 def count_skipped(connection: Connection, user_id: int) -> int:
     """How many pairs were skipped."""
     query = select(func.count()).where(_c.user_id == user_id, _c.choice == Choice.SKIP.value)
@@ -61,26 +67,38 @@ def insert_comparison(connection: Connection, user_id: int, pair: Pair, choice: 
     }
     try:
         with connection.begin_nested():
-            return int(connection.execute(insert(comparisons).values(values).returning(_c.id)).scalar_one())
+            comparison_id = int(connection.execute(insert(comparisons).values(values).returning(_c.id)).scalar_one())
     except IntegrityError as error:
         raise Conflict("You have voted on these two already. Change that vote instead.") from error
+    bump_version(connection, user_id)
+    return comparison_id
 
 
-def update_choice(connection: Connection, comparison_id: int, choice: Choice, now: datetime) -> None:
+def update_choice(connection: Connection, user_id: int, comparison_id: int, choice: Choice, now: datetime) -> None:
     """Give a vote another choice."""
     connection.execute(comparisons.update().where(_c.id == comparison_id).values(choice=choice.value, voted_at=now))
+    bump_version(connection, user_id)
 
 
 def delete_comparison(connection: Connection, user_id: int, comparison_id: int) -> bool:
     """Take a vote back; whether there was one."""
     statement = delete(comparisons).where(_c.user_id == user_id, _c.id == comparison_id)
+    bump_version(connection, user_id)
     return connection.execute(statement).rowcount > 0
 
 
 def delete_skipped(connection: Connection, user_id: int) -> int:
     """Forget what was skipped, so that it is asked again; how many."""
+    bump_version(connection, user_id)
     skipped = delete(comparisons).where(_c.user_id == user_id, _c.choice == Choice.SKIP.value)
     return connection.execute(skipped).rowcount
+
+
+def bump_version(connection: Connection, user_id: int) -> None:
+    """A person's votes have changed."""
+    own = update(vote_versions).where(vote_versions.c.user_id == user_id)
+    if not connection.execute(own.values(version=vote_versions.c.version + 1)).rowcount:
+        connection.execute(insert(vote_versions).values(user_id=user_id, version=1))
 
 
 def _select(user_id: int) -> Select[Any]:

@@ -59,7 +59,8 @@ def list_pairs_to_judge(connection: Connection, user_id: int, judge_version_id: 
 def read_newest_post_id(connection: Connection) -> int:
     """The id of the newest post; 0 without any. It tells that there may be new pairs."""
     posts = metadata.tables["posts"]
-    return int(connection.execute(select(func.coalesce(func.max(posts.c.id), 0))).scalar_one())
+    newest = select(posts.c.id).order_by(posts.c.id.desc()).limit(1)
+    return int(connection.execute(newest).scalar_one_or_none() or 0)
 
 
 def _sides() -> tuple[FromClause, FromClause]:

@@ -36,7 +36,7 @@ def read_leaderboard(
     return _kept(
         connection,
         ("votes", user_id, subforum_id),
-        (tally_store.read_stamp(connection, user_id), now),
+        (tally_store.read_version(connection, user_id), now),
         _KEPT,
         lambda: _leaderboard(connection, tally_store.list_tallies(connection, user_id, subforum_id=subforum_id)),
     )
@@ -59,11 +59,11 @@ def read_judged_leaderboard(
 
 def count_waiting(connection: Connection, user_id: int, now: datetime) -> int:
     """How many pairs wait for a person's vote, :data:`MOST_WAITING` at most. Cheap enough for every page."""
-    newest_id, stamp = pair_store.read_newest_post_id(connection), tally_store.read_stamp(connection, user_id)
+    newest_id, version = pair_store.read_newest_post_id(connection), tally_store.read_version(connection, user_id)
     return _kept(
         connection,
         ("waiting", user_id),
-        ((newest_id, stamp), now),
+        ((newest_id, version), now),
         _WAITING_KEPT,
         lambda: pair_store.count_waiting_pairs(connection, user_id, most=MOST_WAITING),
     )

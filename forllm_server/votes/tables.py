@@ -31,6 +31,18 @@ comparisons = Table(
     CheckConstraint("choice IN ('low', 'high', 'tie', 'bad', 'skip')", name="choice"),
     UniqueConstraint("user_id", "low_post_id", "high_post_id"),
     Index("ix_comparisons_voted_at", "user_id", "voted_at", "id"),
+    Index(
+        "ix_comparisons_tally",
+        *("user_id", "low_version_id", "low_model_name", "high_version_id", "high_model_name", "choice"),
+    ),
+)
+
+#: A number that grows with every change of a person's votes: what was computed from them holds until it does.
+vote_versions = Table(
+    "vote_versions",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("version", Id, nullable=False),
 )
 
 # A judge is asked twice about a pair, once in either order. An empty choice: not answered yet.

@@ -1,5 +1,6 @@
 """Counts of votes, for the ratings. Reads ``comparisons`` and ``judgements``; the counting is the database's."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,31 +15,30 @@ from sqlalchemy import (
     case,
     func,
     literal,
-    literal_column,
     or_,
     select,
 )
 
 from forllm_server.db.types import metadata
 from forllm_server.votes.model import Choice, Entrant, EntrantName, Tally
-from forllm_server.votes.tables import comparisons, judgements
+from forllm_server.votes.tables import comparisons, judgements, vote_versions
 
 _c, _j = comparisons.c, judgements.c
 _VOTES = [Choice.LOW.value, Choice.HIGH.value, Choice.TIE.value, Choice.BAD.value]
 
 
 class Stamp(NamedTuple):
-    """Differs whenever the votes do."""
+    """Differs whenever a judge's votes do."""
 
     number: int
     newest_id: int
     changed_at: datetime | None
 
 
-def read_stamp(connection: Connection, user_id: int) -> Stamp:
-    """What tells whether a person's votes have changed."""
-    query = select(func.count(), func.coalesce(func.max(_c.id), 0), func.max(_c.voted_at)).where(_c.user_id == user_id)
-    return Stamp(*connection.execute(query).one())
+def read_version(connection: Connection, user_id: int) -> int:
+    """A number that grows whenever a person's votes change; 0 before the first."""
+    query = select(vote_versions.c.version).where(vote_versions.c.user_id == user_id)
+    return int(connection.execute(query).scalar_one_or_none() or 0)
 
 
 def read_judged_stamp(connection: Connection, judge_version_id: int) -> Stamp:
@@ -130,10 +130,11 @@ def _within(query: Select[Any], votes: FromClause, subforum_id: int | None) -> S
 def _list(connection: Connection, votes: Subquery) -> list[Tally]:
     c = votes.c
     entrants = (c.low_version_id, c.low_model_name, c.high_version_id, c.high_model_name)
-    counts = [func.sum(case((c.choice == choice, literal_column("1")), else_=literal_column("0"))) for choice in _VOTES]
     is_other = or_(c.low_version_id != c.high_version_id, c.low_model_name != c.high_model_name)
-    query = select(*entrants, *counts).where(is_other).group_by(*entrants)
-    return [
-        Tally(Entrant(low_version, low_model), Entrant(high_version, high_model), *(int(count) for count in numbers))
-        for low_version, low_model, high_version, high_model, *numbers in connection.execute(query)
-    ]
+    # In the order of the index ix_comparisons_tally, so that nothing is sorted.
+    query = select(*entrants, c.choice, func.count()).where(is_other).group_by(*entrants, c.choice)
+    counts: dict[tuple[Entrant, Entrant], Counter[str]] = {}
+    for low_version, low_model, high_version, high_model, choice, number in connection.execute(query):
+        pair = (Entrant(low_version, low_model), Entrant(high_version, high_model))
+        counts.setdefault(pair, Counter())[choice] += int(number)
+    return [Tally(*pair, *(found[choice] for choice in _VOTES)) for pair, found in counts.items()]

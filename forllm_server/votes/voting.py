@@ -48,7 +48,7 @@ def vote(connection: Connection, user_id: int, left_id: int, right_id: int, side
     if before.choice is not Choice.SKIP and before.choice is not choice:
         raise AlreadyVoted(field="choice", comparison_id=before.id)
     if before.choice is not choice:
-        comparison_store.update_choice(connection, before.id, choice, now)
+        comparison_store.update_choice(connection, user_id, before.id, choice, now)
     return Comparison(before.id, pair, choice, now)
 
 
@@ -56,7 +56,7 @@ def change_vote(connection: Connection, user_id: int, comparison_id: int, side: 
     """Give a vote another choice, of the sides as this voter sees them. Raises NotFound."""
     before = comparison_store.get_comparison(connection, user_id, comparison_id)
     choice = choice_of(before.pair, before.pair.sides(user_id)[0], side)
-    comparison_store.update_choice(connection, before.id, choice, now)
+    comparison_store.update_choice(connection, user_id, before.id, choice, now)
     return Comparison(before.id, before.pair, choice, now)
 
 

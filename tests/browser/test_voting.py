@@ -30,6 +30,7 @@ def test_twelve_votes_make_the_leaderboard_that_a_hand_computes(browser: Browser
             left_id = int(page.locator("[name=left_post_id]").get_attribute("value") or 0)
             page.keyboard.press("1" if authors[left_id] == winner else "2")
             expect(page.locator(".versus__side--won")).to_contain_text(f"{winner} v1")
+            page.wait_for_load_state()
             page.keyboard.press("n")
             page.wait_for_url("**/votes")
         expect(page.locator("main")).to_contain_text("Nothing waits for your vote")

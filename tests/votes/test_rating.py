@@ -118,9 +118,9 @@ def test_a_hundred_entrants_are_rated_within_a_second() -> None:
         first, second = dice.sample(range(100), 2)
         pair = (first, second) if dice.random() < probability(skill[first] - skill[second]) else (second, first)
         wins[pair] = wins.get(pair, 0) + 1
-    begun = time.perf_counter()
+    begun = time.process_time()
     rated = rate(wins)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     mean = sum(skill) / 100
     inside = sum(rating.low <= 1000 + skill[index] - mean <= rating.high for index, rating in rated.items())
     assert inside >= 85

@@ -11,7 +11,7 @@ from forllm_server.votes import comparison_store, pair_store, standings, tally_s
 from forllm_server.votes.agreement import agreement
 from forllm_server.votes.export import preference_lines
 from forllm_server.votes.model import Choice, Entrant, Side, Tally
-from tests.support.world import LOCAL_USER
+from tests.support.world import LOCAL_USER, make_world
 from tests.votes.world import MODEL, Contest
 
 
@@ -119,8 +119,6 @@ def test_agreement_matches_a_computation_by_hand() -> None:
 
 
 def test_a_hundred_thousand_votes_are_rated_within_a_second(sqlite_database: Database, now: datetime) -> None:
-    from tests.support.world import make_world
-
     names = [f"P{number}" for number in range(12)]
     contest = Contest(sqlite_database, make_world(sqlite_database, now), now, *names)
     versions = [contest.versions[name] for name in names]
@@ -145,12 +143,12 @@ def test_a_hundred_thousand_votes_are_rated_within_a_second(sqlite_database: Dat
         values = [dict(zip(columns, row, strict=True)) for row in rows[:100_000]]
         connection.execute(metadata.tables["comparisons"].insert(), values)
     with sqlite_database.read() as connection:
-        begun = time.perf_counter()
+        begun = time.process_time()
         board = standings.read_leaderboard(connection, LOCAL_USER, now)
-        first_seconds = time.perf_counter() - begun
-        begun = time.perf_counter()
+        first_seconds = time.process_time() - begun
+        begun = time.process_time()
         assert standings.read_leaderboard(connection, LOCAL_USER, now + timedelta(seconds=1)) is board
-        again_seconds = time.perf_counter() - begun
+        again_seconds = time.process_time() - begun
     assert len(board.told) == 12
     assert first_seconds < 1
     assert again_seconds < 0.1

@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_id", "low_post_id", "high_post_id"),
     )
     op.create_index("ix_comparisons_voted_at", "comparisons", ["user_id", "voted_at", "id"])
+    entrants = ["low_version_id", "low_model_name", "high_version_id", "high_model_name"]
+    op.create_index("ix_comparisons_tally", "comparisons", ["user_id", *entrants, "choice"])
     op.create_table(
         "judgements",
         sa.Column("id", Id, primary_key=True),
@@ -37,6 +39,11 @@ def upgrade() -> None:
         sa.CheckConstraint("low_post_id < high_post_id", name="order"),
         sa.CheckConstraint("choice IN ('', 'low', 'high', 'tie', 'none')", name="choice"),
         sa.UniqueConstraint("judge_version_id", "low_post_id", "high_post_id", "is_low_first"),
+    )
+    op.create_table(
+        "vote_versions",
+        sa.Column("user_id", Id, sa.ForeignKey("users.id"), primary_key=True),
+        sa.Column("version", Id, nullable=False),
     )
     answers = ["parent_id", "id", "persona_version_id", "model_name", "topic_id"]
     is_answer = sa.text(_ANSWERS)
