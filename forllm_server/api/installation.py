@@ -29,6 +29,7 @@ from forllm_server.api import (
     tags,
     topics,
     trash,
+    votes,
     workers,
 )
 from forllm_server.api.contract import PREFIX, Api
@@ -38,7 +39,7 @@ NOUNS = (
     persona_files,
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
     *(models, settings),
-    *(mornings, notifications, activity),
+    *(mornings, notifications, activity, votes),
 )
 
 

@@ -19,6 +19,7 @@ from forllm_server.db.types import Id, Json, UtcDateTime, metadata
 from forllm_server.queue.tables import llm_requests
 
 _IS_THERE = text("deleted_at IS NULL")
+_IS_ANSWER = text("author_kind = 'persona' AND deleted_at IS NULL AND NOT is_partial")
 
 subforums = Table(
     "subforums",
@@ -103,6 +104,17 @@ posts = Table(
     Column("is_excluded", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("topic_id", "path"),
     Index("ix_posts_parent_id", "parent_id"),
+    # Replies to one post that can be compared, without reading what they say.
+    Index(
+        "ix_posts_answers",
+        "parent_id",
+        "id",
+        "persona_version_id",
+        "model_name",
+        "topic_id",
+        sqlite_where=_IS_ANSWER,
+        postgresql_where=_IS_ANSWER,
+    ),
     Index(
         "ix_posts_trash",
         "deleted_at",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
+from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.trial import TrialKind
 from forllm_server.queue.worker import Kind
@@ -15,6 +16,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     ReplyKind.name: ReplyKind,
     DigestKind.name: DigestKind,
     TrialKind.name: TrialKind,
+    JudgementKind.name: JudgementKind,
 }
 
 

@@ -16,6 +16,7 @@ from forllm_server.pages import (
     group,
     home,
     keys,
+    leaderboard,
     listing,
     morning,
     notification,
@@ -40,6 +41,7 @@ from forllm_server.pages import (
     topic_acts,
     trash,
     unread,
+    vote,
     worker,
     writing,
 )
@@ -84,4 +86,6 @@ PAGES: tuple[Blueprint, ...] = (
     trash.blueprint,
     search.blueprint,
     departure.blueprint,
+    vote.blueprint,
+    leaderboard.blueprint,
 )

@@ -24,7 +24,8 @@ from forllm_server.queue.pausing import find_pause
 from forllm_server.schedule.gate import read_gate
 from forllm_server.settings.theme import find_theme
 from forllm_server.settings.values import Settings, read_settings, settings_from
-from forllm_server.web.current import current
+from forllm_server.votes.standings import count_waiting
+from forllm_server.web.current import current, current_user_id
 
 blueprint = Blueprint("frame", __name__)
 
@@ -48,6 +49,7 @@ PLACE_KEYS = {
     "/bookmarks": "g b",
     "/drafts": "g d",
     "/personas": "g p",
+    "/votes": "g v",
     "/schedule": "g w",
     "/batches": "g l",
     "/backends": "g x",
@@ -138,7 +140,7 @@ def page_frame() -> Frame:
     try:
         return _read_frame()
     except Unavailable:
-        return Frame(_entries(0, 0))
+        return Frame(_entries(0, 0, 0))
 
 
 def is_page(path: str) -> bool:
@@ -196,6 +198,7 @@ def _read_frame() -> Frame:
         counts = count_by_status(connection)
         gate = read_gate(connection, now(), settings.zone)
         paused = find_pause(list_pauses(connection), None, now())
+        undecided = count_waiting(connection, current_user_id(), now())
     running, failed = counts.get(Status.RUNNING, 0), counts.get(Status.FAILED, 0)
     queued = counts.get(Status.QUEUED, 0) + counts.get(Status.WAITING, 0)
     if paused is None:
@@ -214,7 +217,7 @@ def _read_frame() -> Frame:
         failed=failed,
     )
     return Frame(
-        _entries(running + queued, failed),
+        _entries(running + queued, failed, undecided),
         theme="auto" if settings.theme == "own" and own is None else settings.theme,
         density=settings.density,
         text_size=settings.text_size,
@@ -226,12 +229,14 @@ def _read_frame() -> Frame:
     )
 
 
-def _entries(queued: int, failed: int) -> tuple[Entry, ...]:
+def _entries(queued: int, failed: int, undecided: int) -> tuple[Entry, ...]:
     path = request.path
 
-    def entry(label: str, url: str, icon: str, *, is_wide: bool = False, count: int = 0) -> Entry:
+    def entry(
+        label: str, url: str, icon: str, *, is_wide: bool = False, count: int = 0, counted: str = "queued"
+    ) -> Entry:
         is_current = path == url or (url != "/" and path.startswith(url + "/"))
-        return Entry(label, url, icon, is_current, count, "queued", is_lit=count > 0, is_wide=is_wide)
+        return Entry(label, url, icon, is_current, count, counted, is_lit=count > 0, is_wide=is_wide)
 
     return (
         entry("Home", "/", "house"),
@@ -242,6 +247,7 @@ def _entries(queued: int, failed: int) -> tuple[Entry, ...]:
         entry("Bookmarks", "/bookmarks", "bookmark", is_wide=True),
         entry("Drafts", "/drafts", "pencil", is_wide=True),
         entry("Personas", "/personas", "users-round"),
+        entry("Votes", "/votes", "scale", is_wide=True, count=undecided, counted="pairs wait for your vote"),
         entry("Schedule", "/schedule", "calendar-clock"),
         entry("Backends", "/backends", "server", is_wide=True),
         entry("Settings", "/settings", "settings"),

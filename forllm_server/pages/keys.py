@@ -46,6 +46,14 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key(("b",), "bookmark the post"),
         Key(("c",), "new topic"),
     ),
+    "Voting": (
+        Key(("1",), "A is better"),
+        Key(("2",), "B is better"),
+        Key(("3",), "equally good"),
+        Key(("4",), "both bad"),
+        Key(("s",), "skip"),
+        Key(("n",), "next pair"),
+    ),
     "Going": (
         Key(("/",), "search"),
         Key(("g h",), "home"),
@@ -56,6 +64,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key(("g b",), "bookmarks"),
         Key(("g d",), "drafts"),
         Key(("g p",), "personas"),
+        Key(("g v",), "votes: which reply is better"),
         Key(("g w",), "schedule: the windows"),
         Key(("g l",), "batches"),
         Key(("g x",), "backends"),

@@ -22,6 +22,7 @@ from forllm_server.pages.frame import current_settings
 from forllm_server.pages.needs import needs_of
 from forllm_server.pages.plan_reading import list_rows
 from forllm_server.pages.words import counted
+from forllm_server.votes.standings import MOST_WAITING, count_waiting
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.fragments import page, see_other
 
@@ -89,6 +90,7 @@ def _show(day: date | None) -> Response:
         counts = read_month(connection, month, at)
         needs = needs_of(list_rows(connection, report.failed, at))
         models = list_models(connection) if needs else []
+        undecided = count_waiting(connection, current_user_id(), at) if report.is_latest else 0
     zone = current_settings().zone
     return page(
         "morning/show.html",
@@ -101,6 +103,8 @@ def _show(day: date | None) -> Response:
         calendar=_calendar(month, counts, report, at.astimezone(zone)),
         needs=needs,
         models=models,
+        undecided=undecided,
+        most_undecided=MOST_WAITING,
         excerpt=lambda text: excerpt(text, max_chars=_EXCERPT_CHARS),
     )
 

@@ -62,6 +62,7 @@ def _choices(connection: Connection, field: Field) -> list[tuple[Any, str]]:
             models = [(listed.model.id, model_label(listed)) for listed in list_models(connection)]
             return [("", "the first that is there"), *models]
         case Kind.PERSONA:
-            return [(persona.id, persona.name) for persona in list_personas(connection)]
+            personas: list[tuple[Any, str]] = [(persona.id, persona.name) for persona in list_personas(connection)]
+            return [("", "nobody"), *personas] if field.is_optional else personas
         case _:
             return []

@@ -99,6 +99,11 @@ FIELDS: tuple[Field, ...] = (
         "Sent with every prompt, after the persona's own instructions.",
     ),
     Field(
+        "judge_persona_id", "Judge", None, Kind.PERSONA, Section.ANSWERS, is_optional=True,
+        help="Votes on replies as you do, when you ask for it on the leaderboard; kept apart from your votes. "
+        "Empty: nobody.",
+    ),
+    Field(
         "timezone", "Time zone", "", Kind.TIMEZONE, Section.NIGHT,
         help="Used for the schedule and for the times shown, e.g. Europe/Berlin. Empty: this machine's.",
     ),

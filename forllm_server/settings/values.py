@@ -29,6 +29,7 @@ class Settings:
     reply_max_tokens: int
     temperature: float | None
     custom_instructions: str
+    judge_persona_id: int | None
     timezone: str
     silence_seconds: int
     max_attempts: int

@@ -41,7 +41,7 @@ PATHS = (
     "/schedule", "/schedule/windows/{window_id}",
     "/backends", "/backends/offers", "/backends/new", "/backends/1", "/backends/2", "/backends/2/edit",
     "/backends/2/delete", "/settings", "/theme", "/keys", "/trash", "/trash/erase", "/nowhere",
-    "/drafts", "/writing/guide",
+    "/drafts", "/writing/guide", "/votes", "/leaderboard", "/leaderboard/judge",
     "/batches", "/batches/new", "/batches/{batch_id}", "/batches/{batch_id}?show=failed", "/batches/{batch_id}/delete",
     "/search", "/search?q=machine+OR+mirror", "/search?q=bakcup+miror", "/search?q=colour:red+persona:nobody",
     "/search?q=is:unanswered&sort=newest",
