@@ -99,7 +99,7 @@ def read_lines(
     last = list_last_served(connection)
     lines = []
     for record in records:
-        queued = plan_store.list_line(connection, record.id, now)
+        queued = plan_store.list_line(connection, record.id, now, limit=LONGEST_PLAN)
         if new := [each for each in extra if each.backend_id == record.id]:
             by_id = {each.id: each for each in (*queued, *new)}
             candidates = [each.candidate for each in by_id.values()]
