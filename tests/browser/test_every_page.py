@@ -36,7 +36,7 @@ PATHS = (
     "/topics", "/topics?show=awaiting", "/tags", "/topics/{typical_id}/merge", "/posts/{reply_id}/split",
     "/queue", "/queue?show=failed", "/queue?show=done", "/queue/{waiting_id}", "/queue/{succeeded_id}",
     "/queue/{failed_id}", "/queue/history", "/queue/history?text=night", "/queue?backend_id=2&first=2", "/workers",
-    "/personas", "/personas/new", "/personas/{persona_id}", "/personas/{persona_id}/edit",
+    "/personas", "/personas/new", "/personas/import", "/personas/{persona_id}", "/personas/{persona_id}/edit",
     "/personas/{persona_id}/versions/1", "/personas/{persona_id}/comparison", "/personas/{persona_id}/delete",
     "/schedule", "/schedule/windows/{window_id}",
     "/backends", "/backends/offers", "/backends/new", "/backends/1", "/backends/2", "/backends/2/edit",
