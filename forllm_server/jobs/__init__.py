@@ -5,12 +5,17 @@ from collections.abc import Callable, Mapping
 from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
 from forllm_server.jobs.reply import ReplyKind
+from forllm_server.jobs.trial import TrialKind
 from forllm_server.queue.worker import Kind
 
 __all__ = ["KINDS", "Connections", "JobContext", "build_kinds"]
 
 #: Name in ``llm_requests.kind`` → what performs it.
-KINDS: Mapping[str, Callable[[JobContext], Kind]] = {ReplyKind.name: ReplyKind, DigestKind.name: DigestKind}
+KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
+    ReplyKind.name: ReplyKind,
+    DigestKind.name: DigestKind,
+    TrialKind.name: TrialKind,
+}
 
 
 def build_kinds(context: JobContext) -> Mapping[str, Kind]:

@@ -57,6 +57,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key(("g d",), "drafts"),
         Key(("g p",), "personas"),
         Key(("g w",), "schedule: the windows"),
+        Key(("g l",), "batches"),
         Key(("g x",), "backends"),
         Key(("g s",), "settings"),
         Key(("g t",), "trash"),
