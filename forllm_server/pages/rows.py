@@ -225,10 +225,10 @@ def _facts(post: Post, parent: Post | None, *, is_kept: bool, compared: int) -> 
         facts.append(Fact("edited", f"/posts/{post.id}/history"))
     if post.question_version is not None and parent is not None and parent.version > post.question_version:
         facts.append(Fact("question edited since", f"/posts/{parent.id}/history"))
-    if post.is_excluded:
-        facts.append(Fact("kept from models"))
     if compared:
         facts.append(Fact(f"compare {compared} answers", f"/posts/{post.id}/answers"))
+    if post.is_excluded:
+        facts.append(Fact("kept from models"))
     if is_kept:
         facts.append(Fact("bookmarked", "/bookmarks"))
     return tuple(facts)
