@@ -22,6 +22,13 @@ class NotFound(ForllmError):
     code = "not_found"
 
 
+class TopicMoved(NotFound):
+    """This topic was merged into another one, where its posts are now."""
+
+    #: ``facts``: ``post_id``, what was its first post, and ``topic_id``, where that is now
+    code = "topic_moved"
+
+
 class Invalid(ForllmError):
     """The input cannot be taken as it is."""
 
@@ -38,6 +45,12 @@ class NameTaken(Conflict):
     """That name is taken. Choose another one; upper and lower case count as the same."""
 
     code = "name_taken"
+
+
+class TopicLocked(Conflict):
+    """This topic is locked: it takes no new posts and no new questions. Unlock it first, or open another topic."""
+
+    code = "topic_locked"
 
 
 class NotAllowed(ForllmError):

@@ -4,9 +4,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from flask import Response
 from marshmallow import Schema, fields
+from sqlalchemy import Connection
 
 from forllm_server.api.contract import Input, Noun, PageQuery, listing, page_of
+from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.fields import Id, Integer, Moment, one_of, text
 from forllm_server.clock import now
 from forllm_server.errors import Invalid
@@ -69,15 +72,19 @@ def show_list(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.route("/drafts", methods=["POST"])
 @blueprint.arguments(DraftIn)
 @blueprint.response(201, DraftOut)
-def create(values: dict[str, Any]) -> dict[str, Any]:
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+def add(values: dict[str, Any]) -> Response:
     """Keep a draft, beside those that are kept for that place already."""
     place = DraftPlace(DraftKind(values["kind"]), values["target_id"])
     draft_text = DraftText(values["content"], title=values["title"], post_version=values["post_version"])
-    with current().database.transaction() as connection:
+
+    def work(connection: Connection) -> Any:
         saved = drafting.save_draft(connection, place, draft_text, owner_id=current_user_id(), writer="", now=now())
-    if saved is None:
-        raise Invalid("The draft is empty. Write something.", field="content")
-    return _flat(saved.draft)
+        if saved is None:
+            raise Invalid("The draft is empty. Write something.", field="content")
+        return DraftOut().dump(_flat(saved.draft))
+
+    return create(work, location="/api/v1/drafts/{id}")
 
 
 @blueprint.route("/drafts/<int:draft_id>", methods=["GET"])

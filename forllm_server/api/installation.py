@@ -9,12 +9,14 @@ from forllm_server.api import (
     activity,
     assignments,
     backends,
+    batches,
     documentation,
     drafts,
     llm_requests,
     models,
     mornings,
     notifications,
+    persona_files,
     personas,
     posts,
     prompt_estimates,
@@ -24,6 +26,7 @@ from forllm_server.api import (
     search,
     settings,
     subforums,
+    tags,
     topics,
     trash,
     votes,
@@ -32,8 +35,10 @@ from forllm_server.api import (
 from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
-    *(subforums, assignments, topics, posts, drafts, trash, search, personas),
-    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, backends, models, settings),
+    *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
+    persona_files,
+    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
+    *(models, settings),
     *(mornings, notifications, activity, votes),
 )
 

@@ -8,9 +8,12 @@ from sqlalchemy import Connection
 from forllm_server.api.contract import Noun, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_llm import PersonaChange, PersonaIn, PersonaOut, ReversionIn, VersionOut
+from forllm_server.api.schemas_persona import TagsIn, TagsOut
 from forllm_server.clock import now
 from forllm_server.personas import editing, persona_store, version_store
+from forllm_server.personas.copying import duplicate_persona
 from forllm_server.personas.model import Persona
+from forllm_server.personas.tagging import tag_persona
 from forllm_server.web.current import current, current_user_id
 
 blueprint = Noun("Personas", "Who can answer. Every change makes a new version; no version is ever changed.")
@@ -70,6 +73,28 @@ def show_versions(persona_id: int) -> dict[str, Any]:
     with current().database.read() as connection:
         persona_store.get_persona(connection, persona_id)
         return {"items": version_store.list_versions(connection, persona_id), "next": None}
+
+
+@blueprint.route("/personas/<int:persona_id>/tags", methods=["PUT"])
+@blueprint.arguments(TagsIn)
+@blueprint.response(200, TagsOut)
+def tag(values: dict[str, Any], persona_id: int) -> dict[str, Any]:
+    """File a persona under these words and no others."""
+    with current().database.transaction() as connection:
+        return {"tags": tag_persona(connection, persona_id, values["tags"])}
+
+
+@blueprint.route("/personas/<int:persona_id>/copies", methods=["POST"])
+@blueprint.response(201, PersonaOut)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+def copy(persona_id: int) -> Response:
+    """Duplicate a persona: its version, tags and picture, under a name that is free."""
+
+    def work(connection: Connection) -> Any:
+        copied = duplicate_persona(connection, persona_id, owner_id=current_user_id(), now=now())
+        return PersonaOut().dump(copied)
+
+    return create(work, location="/api/v1/personas/{id}")
 
 
 @blueprint.route("/personas/<int:persona_id>/reversion", methods=["POST"])

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from forllm_server.api.asking import ask_about, ask_mentioned, ask_one, describe
 from forllm_server.api.contract import Noun, database, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
-from forllm_server.api.schemas_forum import PostChange, PostCreatedOut, PostOut, ReplyIn, RevisionOut
+from forllm_server.api.schemas_forum import ExclusionIn, PostChange, PostCreatedOut, PostOut, ReplyIn, RevisionOut
 from forllm_server.api.schemas_llm import LlmRequestIn, LlmRequestWholeOut
 from forllm_server.clock import now
 from forllm_server.forum import editing, post_store, revision_store
@@ -48,6 +48,16 @@ def delete(post_id: int) -> str:
     with current().database.transaction() as connection:
         editing.delete_post(connection, post_id, now())
     return ""
+
+
+@blueprint.route("/posts/<int:post_id>/exclusion", methods=["PUT"])
+@blueprint.arguments(ExclusionIn)
+@blueprint.response(200, PostOut)
+def exclude(values: dict[str, Any], post_id: int) -> Post:
+    """Keep a post from models, or show it to them again. What is asked about it itself still sees it."""
+    with current().database.transaction() as connection:
+        post = editing.exclude_post(connection, post_id, **values)
+    return ensure_html(database(), [post])[0]
 
 
 @blueprint.route("/posts/<int:post_id>/revisions", methods=["GET"])

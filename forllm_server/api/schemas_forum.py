@@ -4,10 +4,10 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
-from forllm_server.api.contract import Input
-from forllm_server.api.fields import Integer, Moment, text
+from forllm_server.api.contract import Input, PageQuery
+from forllm_server.api.fields import Boolean, Id, Integer, Moment, one_of, text
 from forllm_server.api.schemas_llm import AskIn, LlmRequestOut
-from forllm_server.forum.model import TrashKind
+from forllm_server.forum.model import Colour, TopicOrder, TrashKind
 
 #: What the setting max_asked_at_once can be raised to; a longer list is not even read.
 MOST_ASKED_AT_ONCE = 10_000
@@ -43,7 +43,9 @@ class SubforumChange(Input):
 
     name = text(longest=10_000)
     description = text()
-    position = Integer(least=0, metadata={"description": "Its place in the list, from 0."})
+    position = Integer(least=0, metadata={"description": "Its place in its group, from 0."})
+    group_id = Id(allow_none=True, metadata={"description": "Null: in no group."})
+    colour = one_of(Colour, allow_none=True, metadata={"description": "A sign before its name; null: none."})
 
 
 class SubforumOut(Schema):
@@ -53,9 +55,52 @@ class SubforumOut(Schema):
     name = fields.String(required=True)
     description = fields.String(required=True)
     position = fields.Integer(required=True)
+    group_id = fields.Integer(required=True, allow_none=True)
+    group_name = fields.String(required=True, metadata={"description": "Empty: in no group."})
+    colour = fields.Enum(Colour, by_value=True, required=True, allow_none=True)
     topic_count = fields.Integer(required=True)
     last_post_at = Moment(required=True, allow_none=True)
     created_at = Moment(required=True)
+
+
+class SubforumGroupIn(Input):
+    """A heading over subforums."""
+
+    name = text(longest=10_000, required=True)
+
+
+class SubforumGroupChange(Input):
+    """What to change; what is left out stays."""
+
+    name = text(longest=10_000)
+    position = Integer(least=0, metadata={"description": "Its place among the groups, from 0."})
+
+
+class SubforumGroupOut(Schema):
+    """A heading over subforums."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    position = fields.Integer(required=True)
+    created_at = Moment(required=True)
+
+
+class TagOut(Schema):
+    """A word that topics are found by."""
+
+    name = fields.String(required=True)
+    topic_count = fields.Integer(required=True)
+
+
+class TopicsQuery(PageQuery):
+    """Which topics, in which order."""
+
+    order = one_of(
+        TopicOrder,
+        load_default=TopicOrder.ACTIVE.value,
+        metadata={"description": "finished: answered since the last window opened. awaiting: something is asked."},
+    )
+    tag = text(longest=200, metadata={"description": "Those with this tag, the newest first; the order is ignored."})
 
 
 class TopicIn(Input):
@@ -63,11 +108,28 @@ class TopicIn(Input):
 
     title = text(longest=100_000, required=True)
     content = text(longest=10_000_000, required=True)
+    tags = fields.List(text(longest=10_000), load_default=list, metadata={"description": "20 at most."})
     ask = _asks()
 
 
 class TopicChange(Input):
-    """What to change."""
+    """What to change; what is left out stays."""
+
+    title = text(longest=100_000)
+    subforum_id = Id(metadata={"description": "Move it there; it is not pinned then."})
+    is_pinned = Boolean(metadata={"description": "It stands first in its subforum."})
+    is_locked = Boolean(metadata={"description": "It takes no more posts by people and no more questions."})
+    tags = fields.List(text(longest=10_000), metadata={"description": "Exactly these, 20 at most."})
+
+
+class MergeIn(Input):
+    """Where the posts of a topic are to hang."""
+
+    into_post_id = Id(required=True, metadata={"description": "A post of another topic."})
+
+
+class SplitIn(Input):
+    """The topic that a branch becomes."""
 
     title = text(longest=100_000, required=True)
 
@@ -85,6 +147,15 @@ class TopicOut(Schema):
     last_post_at = Moment(required=True)
     post_count = fields.Integer(required=True)
     version = fields.Integer(required=True)
+    is_pinned = fields.Boolean(required=True)
+    is_locked = fields.Boolean(required=True)
+    last_answer_at = Moment(
+        required=True, allow_none=True, metadata={"description": "When a persona wrote here last; null: never."}
+    )
+    split_from_post_id = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "The post it was a reply to before it was split off."}
+    )
+    tags = fields.List(fields.String(), required=True)
 
 
 class PostOut(Schema):
@@ -106,6 +177,7 @@ class PostOut(Schema):
     is_deleted = fields.Boolean(required=True)
     version = fields.Integer(required=True)
     revision_count = fields.Integer(required=True)
+    is_excluded = fields.Boolean(required=True, metadata={"description": "Kept from models: left out of prompts."})
     llm_request_id = fields.Integer(required=True, allow_none=True)
     persona_name = fields.String(required=True, allow_none=True)
     persona_version_id = fields.Integer(required=True, allow_none=True)
@@ -145,6 +217,12 @@ class PostChange(Input):
     expected_version = Integer(
         least=1, metadata={"description": "The `version` that was edited; refused with 409 when it is another by now."}
     )
+
+
+class ExclusionIn(Input):
+    """Whether models are shown a post."""
+
+    is_excluded = Boolean(required=True)
 
 
 class RevisionOut(Schema):

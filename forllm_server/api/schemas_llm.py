@@ -166,6 +166,9 @@ class PersonaIn(Input):
     name = text(longest=10_000, required=True)
     instructions = text(required=True)
     model_id = Id(allow_none=True)
+    fallback_model_ids = fields.List(
+        Id(), metadata={"description": "Models to ask when the one before is not there, in order."}
+    )
     parameters = fields.Dict(keys=fields.String(), values=fields.Raw(allow_none=True))
     note = text(longest=10_000, metadata={"description": "What was changed and why."})
 
@@ -187,9 +190,11 @@ class VersionOut(Schema):
     name = fields.String(required=True)
     instructions = fields.String(required=True)
     model_id = fields.Integer(required=True, allow_none=True)
+    fallback_model_ids = fields.List(fields.Integer(), required=True)
     parameters = fields.Dict(required=True)
     note = fields.String(required=True)
     created_at = Moment(required=True)
+    created_by = fields.Integer(required=True, metadata={"description": "The id of who made it."})
 
 
 class PersonaOut(Schema):
@@ -203,6 +208,7 @@ class PersonaOut(Schema):
     version = fields.Integer(required=True, attribute="version.number")
     instructions = fields.String(required=True, attribute="version.instructions")
     model_id = fields.Integer(required=True, allow_none=True, attribute="version.model_id")
+    fallback_model_ids = fields.List(fields.Integer(), required=True, attribute="version.fallback_model_ids")
     parameters = fields.Dict(required=True, attribute="version.parameters")
     note = fields.String(required=True, attribute="version.note")
 

@@ -34,7 +34,7 @@ def main() -> int:
 
 def start_server(settings: dict[str, Any]) -> Any:
     """Load the model and listen. `settings`: gguf_path, api_key, context_tokens, threads, batch_threads,
-    batch_tokens, cache_mib."""
+    batch_tokens, cache_mib, slots."""
     # The one optional driver of this file: without it the message is the parent's.
     from xllamacpp import CommonParams, Server  # noqa: PLC0415
 
@@ -44,8 +44,9 @@ def start_server(settings: dict[str, Any]) -> Any:
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [settings["api_key"]]
-    params.n_parallel = 1
-    params.n_ctx = settings["context_tokens"]
+    params.n_parallel = settings["slots"]
+    params.kv_unified = False
+    params.n_ctx = settings["context_tokens"] * settings["slots"]
     params.cpuparams.n_threads = settings["threads"]
     params.cpuparams_batch.n_threads = settings["batch_threads"]
     # A cancel is noticed between batches: small ones let go of a long prompt within seconds on slow machines too.

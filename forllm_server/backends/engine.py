@@ -44,6 +44,8 @@ class EngineSettings:
     batch_threads: int
     batch_tokens: int = 256
     cache_mib: int = 256
+    #: replies at once; each slot has the whole context to itself
+    slots: int = 1
     start_seconds: float = 120.0
 
 
@@ -243,6 +245,7 @@ class Engine:
             "batch_threads": settings.batch_threads,
             "batch_tokens": settings.batch_tokens,
             "cache_mib": settings.cache_mib,
+            "slots": settings.slots,
         }
 
     def _refuse_to_loop(self) -> None:

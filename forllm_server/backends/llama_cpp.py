@@ -8,6 +8,7 @@ from forllm_server.backends.addresses import openai_url, root_url
 from forllm_server.backends.base import (
     CONTEXT_GUESSED,
     CONTEXT_KNOWN,
+    BackendConfig,
     GenerationRequest,
     Message,
     ModelFound,
@@ -16,6 +17,7 @@ from forllm_server.backends.base import (
 from forllm_server.backends.faults import BackendError, Refused, Unreadable
 from forllm_server.backends.openai_compatible import OpenAiCompatible
 from forllm_server.backends.streaming import as_count
+from forllm_server.backends.text_counts import TextCounts
 from forllm_server.backends.thinking import mend
 from forllm_server.backends.transport import fetch_json
 
@@ -28,6 +30,10 @@ class LlamaCpp(OpenAiCompatible):
     may_continue_prefix = True
     #: an assistant message at the end is continued without being asked for
     continuing_fields: ClassVar[Mapping[str, bool]] = {}
+
+    def __init__(self, config: BackendConfig) -> None:
+        super().__init__(config)
+        self._counts = TextCounts()
 
     def probe(self) -> Probe:
         try:
@@ -57,7 +63,13 @@ class LlamaCpp(OpenAiCompatible):
         return self._models(self._ask("GET", "/props") or {})
 
     def count_tokens(self, model: str, text: str) -> int | None:
-        """By `POST /tokenize`, without the special tokens that a template adds."""
+        """By `POST /tokenize`, without the special tokens that a template adds; a text is asked about once in a while.
+
+        The model waits meanwhile, and the posts of a thread are counted with each question about it.
+        """
+        return self._counts.get(model, text, lambda: self._count_by_server(text))
+
+    def _count_by_server(self, text: str) -> int | None:
         answer = self._ask("POST", "/tokenize", {"content": mend(text)})
         tokens = answer.get("tokens") if answer else None
         return len(tokens) if isinstance(tokens, list) else None

@@ -1,10 +1,14 @@
-"""Which model answers: the one asked for > the persona version's > the forum's default > the first that is there."""
+"""Which model answers: asked for > the persona version's, in order > the forum's default > the first there is."""
+
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.model import BackendRecord, ChosenModel, Model
 from forllm_server.errors import Invalid
+
+_ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
 def choose_model(
@@ -13,18 +17,22 @@ def choose_model(
     asked_model_id: int | None,
     persona_model_id: int | None,
     default_model_id: int | None,
+    fallback_model_ids: Sequence[int] = (),
 ) -> ChosenModel | None:
     """The model for a reply with its backend and the reason in words; None when no model is there at all.
 
     A model that a person asked for is never replaced: Invalid(field="model_id") says that it is not there. A persona's
-    or the forum's model that is gone is passed over, and the reason says so. A backend that does not answer just now
+    or the forum's model that is gone is passed over, and the reason says so; ``fallback_model_ids`` are the persona's
+    next choices, in order. A backend that does not answer just now
     still has its models: the LLM request waits for it. The embedded model comes last, for it is there to try things
     with.
     """
     if asked_model_id is not None:
         return _asked(connection, asked_model_id)
     passed_over: list[str] = []
-    for model_id, owner in ((persona_model_id, "the persona's model"), (default_model_id, "the default model")):
+    others = ((each, f"the persona's {_ORDINALS[number]} choice") for number, each in enumerate(fallback_model_ids[:7]))
+    wished = ((persona_model_id, "the persona's model"), *others, (default_model_id, "the default model"))
+    for model_id, owner in wished:
         if model_id is None:
             continue
         chosen = _usable(connection, model_id)

@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "demo",
     "import-original": "import_original",
     "ask": "ask",
+    "batch": "batch",
     "queue": "queue",
     "schedule": "schedule",
     "test": "testing",

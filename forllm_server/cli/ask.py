@@ -59,7 +59,7 @@ def command(
     content = sys.stdin.read() if text == "-" else text
     with opened(config) as installation:
         with installation.database.transaction() as connection:
-            subforum_id = _subforum_id(connection, subforum_name)
+            subforum_id = find_subforum_id(connection, subforum_name)
             topic, post = open_topic(
                 connection,
                 owner_id=LOCAL_USER_ID,
@@ -85,7 +85,7 @@ def wait_for(database: Database, llm_request_id: int) -> int:
 
     The exit code.
     """
-    _warn_without_worker(database)
+    warn_without_worker(database)
     told = ""
     while True:
         llm_request, standing = _look(database, llm_request_id)
@@ -116,14 +116,16 @@ def _tell_end(database: Database, llm_request: LlmRequest, standing: Standing) -
     return 0
 
 
-def _warn_without_worker(database: Database) -> None:
+def warn_without_worker(database: Database) -> None:
+    """Say so when nobody is there to answer."""
     with database.read() as connection:
         is_any_alive = any(worker.is_alive(clock.now()) for worker in list_workers(connection))
     if not is_any_alive:
         click.echo("No worker is running on this data yet. Start one: forllm serve, or forllm work.", err=True)
 
 
-def _subforum_id(connection: Connection, name: str | None) -> int:
+def find_subforum_id(connection: Connection, name: str | None) -> int:
+    """The subforum of that name, else the first one, made if there is none yet."""
     if name is not None:
         return subforum_named(connection, name).id
     if found := list_subforums(connection):

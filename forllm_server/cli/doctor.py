@@ -17,8 +17,10 @@ from forllm_server.cli.options import with_config
 from forllm_server.config import SECRET_KEY_NAME, Config, read_secret_key
 from forllm_server.db import Database, soundness, upgrade
 from forllm_server.errors import ConfigurationError, ForllmError
+from forllm_server.forum import subforum_store
 from forllm_server.queue import lease_store, llm_request_store
 from forllm_server.queue.identity import is_gone
+from forllm_server.search import index_store
 from forllm_server.settings.values import read_settings
 
 #: Less than this on the disk, and a night may fill it.
@@ -35,9 +37,12 @@ class Finding:
 
 
 @click.command()
+@click.option("--rebuild-search", "rebuilds_search", is_flag=True, help="First make the search index anew.")
 @with_config()
-def command(config: Config) -> int:
-    """Examine key, disk, database, queue and backends. Ends with 1 when something needs a hand."""
+def command(config: Config, rebuilds_search: bool) -> int:
+    """Examine key, disk, database, search, queue and backends. Ends with 1 when something needs a hand."""
+    if rebuilds_search:
+        rebuild_search(config)
     has_trouble = False
     for finding in examine(config):
         has_trouble |= bool(finding.remedy)
@@ -46,6 +51,18 @@ def command(config: Config) -> int:
         if finding.remedy:
             click.echo(f"      → {finding.remedy}")
     return 1 if has_trouble else 0
+
+
+def rebuild_search(config: Config) -> None:
+    database = Database(config.effective_database_url)
+    try:
+        schema = examine_schema(database)
+        if schema.remedy:
+            raise ConfigurationError(f"The schema is not right: {schema.state}. {schema.remedy}")
+        with database.transaction() as connection:
+            index_store.delete_and_fill(connection)
+    finally:
+        database.close()
 
 
 def examine(config: Config) -> Iterator[Finding]:
@@ -58,7 +75,7 @@ def examine(config: Config) -> Iterator[Finding]:
         yield schema
         if schema.remedy:
             return
-        for examine_rows in (examine_content, examine_leases, examine_waiting):
+        for examine_rows in (examine_content, examine_search, examine_leases, examine_waiting):
             with database.read() as connection:
                 yield from examine_rows(connection, clock.now())
         yield from examine_backends(config, database)
@@ -112,6 +129,25 @@ def examine_content(connection: Connection, _now: datetime) -> Iterator[Finding]
         yield Finding("references", f"{len(broken)} lead nowhere, in {tables}", "Restore a backup from before that.")
     else:
         yield Finding("references", "all lead somewhere")
+
+
+def examine_search(connection: Connection, _now: datetime) -> Iterator[Finding]:
+    missing = index_store.count_missing(connection)
+    if missing:
+        yield Finding(
+            "search", f"{missing} posts are out of step", "Make the index anew: forllm doctor --rebuild-search"
+        )
+    else:
+        yield Finding("search", "the index is in step with the posts")
+
+
+def examine_counts(connection: Connection, _now: datetime) -> Iterator[Finding]:
+    miscounted = subforum_store.list_miscounted(connection)
+    if miscounted:
+        numbers = ", ".join(str(number) for number in miscounted[:10])
+        yield Finding("numbers of topics", f"wrong in {len(miscounted)} subforums ({numbers})", "Run: forllm migrate")
+    else:
+        yield Finding("numbers of topics", "right in every subforum")
 
 
 def examine_leases(connection: Connection, now: datetime) -> Iterator[Finding]:

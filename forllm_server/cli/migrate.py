@@ -6,6 +6,7 @@ from forllm_server.cli import runtime
 from forllm_server.cli.options import with_config
 from forllm_server.config import Config, make_data_dir
 from forllm_server.db import Database
+from forllm_server.forum import subforum_store
 
 
 @click.command()
@@ -16,6 +17,9 @@ def command(config: Config) -> None:
     database = Database(config.effective_database_url)
     try:
         result = runtime.migrate(config, database)
+        # What is counted in advance, for a database that was changed by other hands than FORLLM's.
+        with database.transaction() as connection:
+            subforum_store.update_topic_counts(connection)
     finally:
         database.close()
     if not result.is_changed:

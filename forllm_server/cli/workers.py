@@ -22,6 +22,7 @@ from forllm_server.jobs.neighbour import Neighbour
 from forllm_server.jobs.nightfall import Nightfall
 from forllm_server.jobs.planning import NightPlan
 from forllm_server.jobs.recurring import run_due
+from forllm_server.jobs.staging import tend_batches
 from forllm_server.queue.prompt_store import delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
@@ -30,6 +31,7 @@ from forllm_server.settings.values import read_settings
 PROBE_EVERY_SECONDS = 300
 RECONSIDER_EVERY_SECONDS = 15
 TEND_EVERY_SECONDS = 15
+TEND_BATCHES_EVERY_SECONDS = 3
 PURGE_EVERY_SECONDS = 6 * 3600
 #: How long an Idempotency-Key is remembered.
 RESPONSES_KEPT = timedelta(days=2)
@@ -70,6 +72,7 @@ class Workers:
             (self._probe, PROBE_EVERY_SECONDS),
             (self._reconsider, RECONSIDER_EVERY_SECONDS),
             (self._tend, TEND_EVERY_SECONDS),
+            (self._tend_batches, TEND_BATCHES_EVERY_SECONDS),
             (self._purge, PURGE_EVERY_SECONDS),
         ):
             self._timer.add_job(
@@ -136,6 +139,11 @@ class Workers:
     def _tend(self) -> None:
         """What belongs to the end of a night, and what is to be told elsewhere."""
         if self._nightfall.tend(clock.now()):
+            self._wakeup.notify()
+
+    def _tend_batches(self) -> None:
+        """The next lines of batches go into the queue."""
+        if tend_batches(self._database, clock.now()):
             self._wakeup.notify()
 
     def _purge(self) -> None:

@@ -14,6 +14,8 @@ from forllm_server.errors import ConfigurationError, Unavailable
 
 #: How long a writer waits for another one before it says that the database is busy.
 BUSY_TIMEOUT_SECONDS = 10.0
+#: The execution option of connections that never write.
+READS_ONLY = "forllm_reads_only"
 
 
 class Database:
@@ -48,6 +50,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A connection to read from: one consistent snapshot, nothing is ever written."""
         with _busy_as_unavailable(), self.engine.connect() as connection:
+            connection.execution_options(**{READS_ONLY: True})
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:

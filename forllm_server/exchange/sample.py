@@ -14,7 +14,7 @@ from forllm_server.settings.settings_store import delete_setting, find_stamped, 
 #: Where it is remembered which subforum it is, beside the settings.
 KEY = "sample_subforum_id"
 NAME = "Sample"
-DESCRIPTION = "Made to look at and to try things in. The first page removes it again."
+DESCRIPTION = "Made to look at and to try things in. A button on Home removes it again."
 
 EVENING = """\
 A forum whose members are language models on your own machine. You write in the evening, they answer at night, \

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from forllm_server.errors import Conflict, NotAllowed, NotFound
+from forllm_server.errors import Conflict, NotAllowed, NotFound, TopicLocked
 from forllm_server.forum import post_store, revision_store, topic_store, trash_store
 from forllm_server.forum.model import Answer, AuthorKind, Post
 from forllm_server.forum.pending import cancel_for_post
@@ -27,7 +27,7 @@ def add_reply(
 ) -> Post:
     """A person's reply to a post. With ``topic_id`` the parent must belong to that topic.
 
-    Raises NotFound (no such parent), Conflict (the parent was deleted) or Invalid.
+    Raises NotFound (no such parent), Conflict (the parent was deleted, or the topic is locked) or Invalid.
     """
     values = {"owner_id": owner_id, "author_kind": AuthorKind.PERSON.value, "content": clean_content(content)}
     return post_store.get_post(connection, _add(connection, parent_id, values, now, topic_id))
@@ -119,8 +119,22 @@ def delete_post(connection: Connection, post_id: int, now: datetime) -> Post:
         raise NotAllowed("The first post of a topic cannot be deleted alone. Delete the topic instead.")
     if not post.is_deleted:
         post_store.update_post(connection, post_id, deleted_at=now)
-        topic_store.update_for_deleted_post(connection, post.topic_id, post.created_at)
+        topic_store.update_for_deleted_post(connection, post.topic_id, post.created_at, is_answer=post.is_by_persona)
         cancel_for_post(connection, post_id, now)
+    return post_store.get_post(connection, post_id)
+
+
+def exclude_post(connection: Connection, post_id: int, *, is_excluded: bool) -> Post:
+    """Keep a post from models, or show it to them again: prompts leave it out, except when it is itself asked about.
+
+    What is running already has its prompt. Raises NotFound, or Conflict (deleted).
+    """
+    post = post_store.get_post_to_change(connection, post_id)
+    if post.is_deleted:
+        raise Conflict("This post is in the trash. Restore it first.")
+    if post.is_excluded != is_excluded:
+        post_store.update_excluded(connection, post_id, is_excluded=is_excluded)
+        topic_store.update_topic(connection, post.topic_id)
     return post_store.get_post(connection, post_id)
 
 
@@ -131,7 +145,7 @@ def restore_post(connection: Connection, post_id: int) -> Post:
         if trash_store.is_post_erased(connection, post_id):
             raise NotFound("The text of this post was erased from the trash; it cannot be restored.")
         post_store.update_post(connection, post_id, deleted_at=None)
-        topic_store.update_for_new_post(connection, post.topic_id, post.created_at)
+        topic_store.update_for_new_post(connection, post.topic_id, post.created_at, is_answer=post.is_by_persona)
     return post_store.get_post(connection, post_id)
 
 
@@ -139,6 +153,8 @@ def _add(connection: Connection, parent_id: int, values: dict[str, Any], now: da
     place = post_store.update_for_new_reply(connection, parent_id)
     if topic_id is not None and place.topic_id != topic_id:
         raise NotFound("The post to reply to is not in this topic.", field="parent_id")
+    if place.is_topic_locked and values["author_kind"] == AuthorKind.PERSON.value:
+        raise TopicLocked()
     if place.is_parent_deleted:
         raise Conflict("The post to reply to was deleted. Restore it, or reply to another one.", field="parent_id")
     placed = {
@@ -149,7 +165,9 @@ def _add(connection: Connection, parent_id: int, values: dict[str, Any], now: da
         "created_at": now,
     }
     post_id = post_store.insert_post(connection, values | placed)
-    topic_store.update_for_new_post(connection, place.topic_id, now)
+    topic_store.update_for_new_post(
+        connection, place.topic_id, now, is_answer=values["author_kind"] == AuthorKind.PERSONA.value
+    )
     return post_id
 
 

@@ -24,6 +24,49 @@ class AuthorKind(StrEnum):
     PERSONA = "persona"
 
 
+class Colour(StrEnum):
+    """A subforum's sign: one of the twelve hues of static/css/tokens/hues.css, in their order."""
+
+    CLAY = "clay"
+    CYAN = "cyan"
+    GREEN = "green"
+    ORCHID = "orchid"
+    BLUE = "blue"
+    GOLD = "gold"
+    ROSE = "rose"
+    TEAL = "teal"
+    VIOLET = "violet"
+    MOSS = "moss"
+    AMBER = "amber"
+    PINK = "pink"
+
+    @property
+    def hue(self) -> int:
+        """The number N of its class ``hue-N``."""
+        return list(Colour).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SubforumGroup:
+    """A heading over several subforums."""
+
+    id: int
+    owner_id: int
+    name: str
+    position: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RailSubforum:
+    """A subforum as every page's rail shows it. ``group_name`` is empty outside of groups."""
+
+    id: int
+    name: str
+    colour: Colour | None
+    group_name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Subforum:
     """A shelf of topics. ``last_post_at`` is None as long as it is empty."""
@@ -37,6 +80,56 @@ class Subforum:
     deleted_at: datetime | None
     topic_count: int
     last_post_at: datetime | None
+    #: None: it stands before all groups, under no heading.
+    group_id: int | None = None
+    group_name: str = ""
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A word that topics are found by. ``topic_count`` is only there where tags are listed."""
+
+    id: int
+    name: str
+    topic_count: int = 0
+
+
+class TopicTie(StrEnum):
+    """What one topic has to do with another."""
+
+    #: It was a branch of the other; the id is that of the post it hung on.
+    SPLIT_FROM = "split_from"
+    #: The other was a branch of it; the id is the other topic's.
+    SPLIT_OFF = "split_off"
+    #: The other's posts are here now; the id is that of the first of them.
+    MERGED_IN = "merged_in"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicKin:
+    """A topic that another one came from, or became part of."""
+
+    tie: TopicTie
+    id: int
+    title: str
+
+
+class TopicOrder(StrEnum):
+    """How a list of topics is ordered, and which it holds."""
+
+    #: All, the newest activity first.
+    ACTIVE = "active"
+    #: All, the newest topic first.
+    NEW = "new"
+    #: Those that a persona wrote in since a moment, the last answer first.
+    FINISHED = "finished"
+    #: Those with an LLM request that is still to be answered, the newest topic first.
+    AWAITING = "awaiting"
+    #: Those without any reply, the newest activity first.
+    UNANSWERED = "unanswered"
+    #: Those with an answer by a persona that the reader has not voted on, the last answer first.
+    UNVOTED = "unvoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +148,16 @@ class Topic:
     post_count: int
     version: int
     deleted_at: datetime | None
+    #: Stands first in its subforum.
+    is_pinned: bool = False
+    #: Takes no more posts by people and no more questions; what was asked before is still answered.
+    is_locked: bool = False
+    #: When a persona wrote last.
+    last_answer_at: datetime | None = None
+    #: The post that this topic's first post was a reply to before it was split off.
+    split_from_post_id: int | None = None
+    #: Where the posts are since it was merged into another topic: what was its first one.
+    moved_to_post_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +200,8 @@ class Post:
     is_partial: bool = False
     #: The version of the parent that was answered.
     question_version: int | None = None
+    #: Left out of prompts, except when it is the post asked about.
+    is_excluded: bool = False
 
     @property
     def is_deleted(self) -> bool:

@@ -3,19 +3,19 @@
 Of a deleted post the text is withheld here, in one place, so that no page, prompt or API can show it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.db.types import metadata
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.forum.model import Ancestry, AuthorKind, Post
 from forllm_server.forum.tables import posts, subforums, topics
-from forllm_server.forum.threading import root_path
+from forllm_server.forum.threading import BranchPost, root_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Place:
     #: The number of the new reply among its siblings, from 1.
     sibling: int
     is_parent_deleted: bool
+    is_topic_locked: bool
 
 
 def get_post(connection: Connection, post_id: int) -> Post:
@@ -83,6 +84,12 @@ def list_newer_posts(connection: Connection, topic_id: int, *, after_id: int, li
     return [_post(row) for row in connection.execute(query.order_by(posts.c.id).limit(limit))]
 
 
+def list_newest(connection: Connection, *, limit: int) -> list[Post]:
+    """The posts that people wrote last, newest first, where neither they nor their topic lie in the trash."""
+    query = _select_there().where(posts.c.author_kind == AuthorKind.PERSON.value, posts.c.deleted_at.is_(None))
+    return [_post(row) for row in connection.execute(query.order_by(posts.c.id.desc()).limit(limit))]
+
+
 def list_posts(connection: Connection, post_ids: Collection[int]) -> list[Post]:
     """The posts of these ids that exist, in thread order within their topics."""
     query = _select().where(posts.c.id.in_(post_ids)).order_by(posts.c.topic_id, posts.c.path)
@@ -96,18 +103,27 @@ def list_ancestors(connection: Connection, post_id: int, *, nearest: int | None 
     Raises NotFound like :func:`get_post`.
     """
     post = get_post(connection, post_id)
-    way = select(posts.c.id, posts.c.parent_id, literal(1).label("steps")).where(posts.c.id == post_id)
-    walk = way.cte("walk", recursive=True)
-    up = select(posts.c.id, posts.c.parent_id, walk.c.steps + 1).join(walk, walk.c.parent_id == posts.c.id)
-    if nearest is not None:
-        up = up.where(walk.c.steps < max(nearest, 1))
-    walk = walk.union_all(up)
-    # Ordered explicitly: joining a recursive query can make SQLite drop the recursion's own order.
-    rows = connection.execute(_select().join(walk, walk.c.id == posts.c.id).order_by(posts.c.depth))
+    steps = _EVERY_STEP if nearest is None else max(nearest, 1)
+    rows = connection.execute(_ancestors(), {"post": post_id, "steps": steps})
     found = [_post(row) for row in rows]
     if not found[0].is_root:
         found.insert(0, get_root(connection, post.topic_id))
     return Ancestry(posts=tuple(found), left_out=post.depth + 1 - len(found))
+
+
+#: More steps than any thread is deep.
+_EVERY_STEP = 2**31 - 1
+
+
+@cache
+def _ancestors() -> Select[Any]:
+    # Built once: a model waits while the prompt of its next answer is made.
+    way = select(posts.c.id, posts.c.parent_id, literal(1).label("steps")).where(posts.c.id == bindparam("post"))
+    walk = way.cte("walk", recursive=True)
+    up = select(posts.c.id, posts.c.parent_id, walk.c.steps + 1).join(walk, walk.c.parent_id == posts.c.id)
+    walk = walk.union_all(up.where(walk.c.steps < bindparam("steps")))
+    # Ordered explicitly: joining a recursive query can make SQLite drop the recursion's own order.
+    return _select().join(walk, walk.c.id == posts.c.id).order_by(posts.c.depth)
 
 
 def update_for_new_reply(connection: Connection, parent_id: int) -> Place:
@@ -116,6 +132,9 @@ def update_for_new_reply(connection: Connection, parent_id: int) -> Place:
     One statement, so that two replies at once get two numbers: the second waits for the first transaction's end.
     """
     row = connection.execute(_new_reply(), {"parent": parent_id}).one_or_none()
+    if row is None:
+        # Asked again: a topic that was split off while this waited for the post is seen by a new statement only.
+        row = connection.execute(_new_reply(), {"parent": parent_id}).one_or_none()
     if row is None:
         raise NotFound("The post to reply to is not there. It may have been deleted.", field="parent_id")
     return Place(
@@ -126,6 +145,7 @@ def update_for_new_reply(connection: Connection, parent_id: int) -> Place:
         parent_version=row.version,
         sibling=row.child_count,
         is_parent_deleted=row.deleted_at is not None,
+        is_topic_locked=bool(row.is_locked),
     )
 
 
@@ -138,9 +158,16 @@ def _new_reply() -> Update:
         .where(topics.c.id == posts.c.topic_id, topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
         .exists()
     )
+    is_locked = select(topics.c.is_locked).where(topics.c.id == posts.c.topic_id).scalar_subquery()
     statement = update(posts).where(posts.c.id == bindparam("parent"), topic_is_there)
     return statement.values(child_count=posts.c.child_count + 1).returning(
-        posts.c.topic_id, posts.c.path, posts.c.depth, posts.c.version, posts.c.child_count, posts.c.deleted_at
+        posts.c.topic_id,
+        posts.c.path,
+        posts.c.depth,
+        posts.c.version,
+        posts.c.child_count,
+        posts.c.deleted_at,
+        is_locked.label("is_locked"),
     )
 
 
@@ -165,6 +192,51 @@ def update_post(connection: Connection, post_id: int, **values: Any) -> None:
     """Change columns, bump the version and forget the rendering."""
     changed = {"version": posts.c.version + 1, "content_html": None, **values}
     connection.execute(update(posts).where(posts.c.id == post_id).values(changed))
+
+
+def update_excluded(connection: Connection, post_id: int, *, is_excluded: bool) -> None:
+    """Keep a post from models, or show it to them again. Its text is the same: neither version nor rendering change."""
+    connection.execute(update(posts).where(posts.c.id == post_id).values(is_excluded=is_excluded))
+
+
+def list_for_moving(connection: Connection, topic_id: int, *, and_post_id: int | None = None) -> list[BranchPost]:
+    """All posts of a topic, and nobody else adds, changes or moves any before this transaction ends.
+
+    ``and_post_id``: the post that they are to hang on is kept the same way.
+    """
+    query = select(posts.c.id, posts.c.parent_id, posts.c.depth, posts.c.path, posts.c.topic_id)
+    is_meant = posts.c.topic_id == topic_id
+    if and_post_id is not None:
+        is_meant = or_(is_meant, posts.c.id == and_post_id)
+    # In one order, so that two moves never wait for each other; and again until no reply came in meanwhile: whoever
+    # adds one holds the post above it.
+    locked = query.where(is_meant).order_by(posts.c.id).with_for_update()
+    rows, known = connection.execute(locked).all(), -1
+    while connection.dialect.name != "sqlite" and len(rows) != known:
+        rows, known = connection.execute(locked).all(), len(rows)
+    return [BranchPost(row.id, row.parent_id, row.depth, row.path) for row in rows if row.topic_id == topic_id]
+
+
+def update_places(
+    connection: Connection,
+    topic_id: int,
+    branch: Sequence[BranchPost],
+    paths: Mapping[int, bytes],
+    *,
+    parent_id: int | None,
+) -> None:
+    """Put a branch into a topic, at ``paths``; its first post becomes a reply to ``parent_id``, or a topic's first."""
+    top = min(branch, key=lambda post: post.depth)
+    parent_depth = -1
+    if parent_id is not None:
+        parent_depth = connection.execute(select(posts.c.depth).where(posts.c.id == parent_id)).scalar_one()
+    deeper = parent_depth + 1 - top.depth
+    moved = update(posts).where(posts.c.id == bindparam("post")).values(topic_id=topic_id, path=bindparam("place"))
+    first = moved.values(depth=parent_depth + 1, parent_id=parent_id)
+    connection.execute(first, {"post": top.id, "place": paths[top.id]})
+    rest = [{"post": post.id, "place": paths[post.id]} for post in branch if post.id != top.id]
+    if rest:
+        connection.execute(moved.values(depth=posts.c.depth + deeper), rest)
 
 
 def update_html(connection: Connection, post: Post, content_html: str, render_version: int) -> None:

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from forllm_server.errors import Conflict, NotFound
-from forllm_server.forum import subforum_store
-from forllm_server.forum.model import Subforum
+from forllm_server.errors import Conflict, Invalid, NotFound
+from forllm_server.forum import group_store, subforum_store
+from forllm_server.forum.model import Colour, Subforum
 from forllm_server.forum.pending import cancel_for_subforum
 from forllm_server.markup.names import clean_name, clean_text, name_key
 
@@ -44,10 +44,33 @@ def change_subforum(
     return subforum_store.get_subforum(connection, subforum_id)
 
 
+def colour_subforum(connection: Connection, subforum_id: int, colour: str | None) -> Subforum:
+    """Give a subforum a colour of the palette; none when it is empty. Raises NotFound or Invalid."""
+    subforum_store.get_subforum(connection, subforum_id)
+    if colour and colour not in list(Colour):
+        raise Invalid("Choose one of: " + ", ".join(Colour) + ".", field="colour")
+    subforum_store.update_subforum(connection, subforum_id, colour=colour or None)
+    return subforum_store.get_subforum(connection, subforum_id)
+
+
+def group_subforum(connection: Connection, subforum_id: int, group_id: int | None) -> Subforum:
+    """Put a subforum into a group, at its end; None: into none. Raises NotFound or Invalid (no such group)."""
+    subforum = subforum_store.get_subforum(connection, subforum_id)
+    if group_id is not None and group_id not in [group.id for group in group_store.list_groups(connection)]:
+        raise Invalid("There is no such group. It may have been removed.", field="group_id")
+    if subforum.group_id == group_id:
+        return subforum
+    last = [other.position for other in subforum_store.list_subforums(connection) if other.group_id == group_id]
+    subforum_store.update_subforum(connection, subforum_id, group_id=group_id, position=max(last, default=-1) + 1)
+    return subforum_store.get_subforum(connection, subforum_id)
+
+
 def move_subforum(connection: Connection, subforum_id: int, *, position: int) -> list[Subforum]:
-    """Put a subforum at ``position`` (0 is the top; beyond the end is the end); the list as it is then."""
-    order = [subforum_store.get_subforum(connection, subforum_id)]
-    others = [other for other in subforum_store.list_subforums(connection) if other.id != subforum_id]
+    """Put a subforum at ``position`` in its group (0 is the top; beyond the end is the end); the whole list then."""
+    moved = subforum_store.get_subforum(connection, subforum_id)
+    order = [moved]
+    peers = [one for one in subforum_store.list_subforums(connection) if one.group_id == moved.group_id]
+    others = [peer for peer in peers if peer.id != subforum_id]
     place = max(position, 0)
     order = others[:place] + order + others[place:]
     for number, subforum in enumerate(order):

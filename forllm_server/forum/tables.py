@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from forllm_server.db.types import Id, Json, UtcDateTime, metadata
+from forllm_server.queue.tables import llm_requests
 
 _IS_THERE = text("deleted_at IS NULL")
 _IS_ANSWER = text("author_kind = 'persona' AND deleted_at IS NULL AND NOT is_partial")
@@ -31,6 +32,12 @@ subforums = Table(
     Column("position", Integer, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
+    # Null: in no group. No foreign key: SQLite cannot add one to a table that is there.
+    Column("group_id", Id),
+    # One of model.Colour; null: none.
+    Column("colour", Text),
+    # Topics that are not in the trash: counting them would cost more the more there are.
+    Column("topic_count", Integer, nullable=False, server_default="0"),
     # A name is free again once its subforum lies in the trash.
     Index("uq_subforums_name_key", "name_key", unique=True, sqlite_where=_IS_THERE, postgresql_where=_IS_THERE),
 )
@@ -48,6 +55,14 @@ topics = Table(
     Column("post_count", Integer, nullable=False, server_default="0"),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("deleted_at", UtcDateTime),
+    Column("is_pinned", Boolean, nullable=False, server_default=false()),
+    Column("is_locked", Boolean, nullable=False, server_default=false()),
+    # When a persona wrote here last; null: never, or it was deleted.
+    Column("last_answer_at", UtcDateTime),
+    # The post below which this topic's first post stood before it was split off. No foreign keys: see subforums.
+    Column("split_from_post_id", Id),
+    # What was the first post of a topic that was merged into another: where its address leads now.
+    Column("moved_to_post_id", Id),
     Index("ix_topics_list", "subforum_id", "last_post_at", "id", sqlite_where=_IS_THERE, postgresql_where=_IS_THERE),
     Index("ix_topics_recent", "last_post_at", "id", sqlite_where=_IS_THERE, postgresql_where=_IS_THERE),
     # The whole of it, for purging a subforum: the partial ones cannot answer for deleted topics.
@@ -85,6 +100,8 @@ posts = Table(
     Column("usage", Json),
     Column("is_partial", Boolean, nullable=False, server_default=false()),
     Column("question_version", Integer),
+    # Models are not shown it, except when it is the one they are asked about.
+    Column("is_excluded", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("topic_id", "path"),
     Index("ix_posts_parent_id", "parent_id"),
     # Replies to one post that can be compared, without reading what they say.
@@ -143,4 +160,93 @@ drafts = Table(
     Index("ix_drafts_list", "owner_id", "updated_at", "id"),
     # Drafts are really deleted, and an open form still names them: an id must never come to mean another one.
     sqlite_autoincrement=True,
+)
+
+subforum_groups = Table(
+    "subforum_groups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False, unique=True),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+topic_tags = Table(
+    "topic_tags",
+    metadata,
+    Column("topic_id", ForeignKey("topics.id"), primary_key=True),
+    Column("tag_id", ForeignKey("tags.id"), primary_key=True),
+    Index("ix_topic_tags_tag_id", "tag_id", "topic_id"),
+)
+
+_t = topics.c
+_IS_UNANSWERED = text("deleted_at IS NULL AND post_count <= 1")
+_IS_ANSWERED = text("deleted_at IS NULL AND last_answer_at IS NOT NULL")
+# Each order of a topic list twice: in one subforum, and in all.
+Index("ix_topics_new", _t.subforum_id, _t.created_at, _t.id, sqlite_where=_IS_THERE, postgresql_where=_IS_THERE)
+Index("ix_topics_newest", _t.created_at, _t.id, sqlite_where=_IS_THERE, postgresql_where=_IS_THERE)
+Index(
+    "ix_topics_answered",
+    _t.subforum_id,
+    _t.last_answer_at,
+    _t.id,
+    sqlite_where=_IS_ANSWERED,
+    postgresql_where=_IS_ANSWERED,
+)
+Index("ix_topics_answered_anywhere", _t.last_answer_at, _t.id, sqlite_where=_IS_ANSWERED, postgresql_where=_IS_ANSWERED)
+Index(
+    "ix_topics_unanswered",
+    _t.subforum_id,
+    _t.last_post_at,
+    _t.id,
+    sqlite_where=_IS_UNANSWERED,
+    postgresql_where=_IS_UNANSWERED,
+)
+Index(
+    "ix_topics_unanswered_anywhere",
+    _t.last_post_at,
+    _t.id,
+    sqlite_where=_IS_UNANSWERED,
+    postgresql_where=_IS_UNANSWERED,
+)
+Index(
+    "ix_topics_pinned",
+    _t.subforum_id,
+    _t.last_post_at,
+    _t.id,
+    sqlite_where=text("deleted_at IS NULL AND is_pinned = 1"),
+    postgresql_where=text("deleted_at IS NULL AND is_pinned"),
+)
+# Few topics were ever merged or split: only they are in these.
+Index(
+    "ix_topics_split_from_post_id",
+    _t.split_from_post_id,
+    sqlite_where=text("split_from_post_id IS NOT NULL"),
+    postgresql_where=text("split_from_post_id IS NOT NULL"),
+)
+Index(
+    "ix_topics_moved_to_post_id",
+    _t.moved_to_post_id,
+    sqlite_where=text("moved_to_post_id IS NOT NULL"),
+    postgresql_where=text("moved_to_post_id IS NOT NULL"),
+)
+# Which topics still await an answer, without looking at all that was ever asked: what is live has not finished.
+_IS_LIVE = text("finished_at IS NULL AND topic_id IS NOT NULL")
+Index(
+    "ix_llm_requests_awaited",
+    llm_requests.c.topic_id,
+    llm_requests.c.id,
+    sqlite_where=_IS_LIVE,
+    postgresql_where=_IS_LIVE,
 )

@@ -10,6 +10,10 @@ nested branches the next one attaches at the cap: ``prefix + 02 + parent's id + 
 comes after its parent and chains stay whole, but branches are ordered by their parent's age, not by its place.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from forllm_server.errors import Invalid, NotAllowed
 
 #: Branches within branches that get their exact place; 4 + 200 * 7 bytes at most, and 12 more at the cap.
@@ -24,6 +28,16 @@ _BRANCH_LENGTH = 1 + 2 * _NUMBER_BYTES
 _OVERFLOW_LENGTH = 1 + _ID_BYTES + _NUMBER_BYTES
 _MAX_PREFIX_LENGTH = MAX_BRANCHES * _BRANCH_LENGTH
 _MAX_LENGTH = _MAX_PREFIX_LENGTH + _OVERFLOW_LENGTH + _CHAIN_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class BranchPost:
+    """A post of a branch that is moved, as it stands before."""
+
+    id: int
+    parent_id: int | None
+    depth: int
+    path: bytes
 
 
 def root_path() -> bytes:
@@ -54,6 +68,21 @@ def branch_path(parent_path: bytes, *, parent_id: int, sibling: int) -> bytes:
         return _chain(prefix + _BRANCH + _number(_LAST - position) + _number(sibling), 0)
     overflow = _OVERFLOW + parent_id.to_bytes(_ID_BYTES) + _number(sibling)
     return _chain(prefix[:_MAX_PREFIX_LENGTH] + overflow, 0)
+
+
+def moved_paths(top_path: bytes, branch: Sequence[BranchPost]) -> dict[int, bytes]:
+    """The paths, by id, of a branch whose first post comes to stand at ``top_path``; in the order that they had.
+
+    ``branch``: its posts in any order; the one that stands furthest out is its first. Siblings are numbered anew.
+    """
+    # Parents before their replies, and siblings by their numbers: of two replies to one post the path tells.
+    top, *rest = sorted(branch, key=lambda post: (post.depth, post.path))
+    paths, replies = {top.id: top_path}, Counter[int]()
+    for post in rest:
+        parent_id = post.parent_id or top.id
+        replies[parent_id] += 1
+        paths[post.id] = reply_path(paths[parent_id], parent_id=parent_id, sibling=replies[parent_id])
+    return paths
 
 
 def is_capped(parent_path: bytes) -> bool:

@@ -32,7 +32,8 @@ def list_trash(connection: Connection, *, limit: int, before: datetime | None = 
     """What can be restored, last deleted first; with ``before`` what was deleted earlier than that."""
     parts = [
         _part(TrashKind.SUBFORUM, subforums, subforums.c.name, subforums.c.name),
-        _part(TrashKind.TOPIC, topics, topics.c.title, topics.c.title),
+        # What was merged into another topic is no more: its posts are there.
+        _part(TrashKind.TOPIC, topics, topics.c.title, topics.c.title).where(topics.c.moved_to_post_id.is_(None)),
         _part(TrashKind.POST, posts, posts.c.content, topics.c.title, func.substr(posts.c.content, 1, _EXCERPT_CHARS))
         .join(topics, topics.c.id == posts.c.topic_id)
         .where(topics.c.deleted_at.is_(None)),

@@ -6,6 +6,7 @@ from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
 from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.reply import ReplyKind
+from forllm_server.jobs.trial import TrialKind
 from forllm_server.queue.worker import Kind
 
 __all__ = ["KINDS", "Connections", "JobContext", "build_kinds"]
@@ -15,6 +16,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     ReplyKind.name: ReplyKind,
     DigestKind.name: DigestKind,
     JudgementKind.name: JudgementKind,
+    TrialKind.name: TrialKind,
 }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ChosenModel
-from forllm_server.errors import Invalid, NotFound
+from forllm_server.errors import Invalid, NotFound, TopicLocked
 from forllm_server.forum import post_store
 from forllm_server.jobs.forecast import estimate_when_asked
 from forllm_server.personas.choosing import choose
@@ -122,7 +122,7 @@ class _Desk:
         self._settings = read_settings(connection)
         self._posts: dict[int, PostAsked] = {}
         self._choices: dict[tuple[int | None, int], Choice] = {}
-        self._models: dict[tuple[int | None, int | None], ChosenModel | None] = {}
+        self._models: dict[tuple[int | None, int | None, tuple[int, ...]], ChosenModel | None] = {}
         self._numbers: dict[_Named, int] = {}
 
     def refuse_too_many(self, number: int) -> None:
@@ -155,11 +155,13 @@ class _Desk:
                 )
 
     def post(self, post_id: int) -> PostAsked:
-        """Raises NotFound."""
+        """Raises NotFound and TopicLocked."""
         found = self._posts.get(post_id) or find_post_asked(self._connection, post_id)
         if found is None or found.is_deleted:
             post_store.get_post(self._connection, post_id)
             raise NotFound("This post is in the trash. Restore it before asking about it.")
+        if found.is_locked:
+            raise TopicLocked()
         self._posts[post_id] = found
         return found
 
@@ -167,7 +169,7 @@ class _Desk:
         """The request that a wish becomes. Raises NotFound and Invalid."""
         settings, post = self._settings, self.post(wish.post_id)
         choice = self._choose(wish.persona_id, post.subforum_id)
-        chosen = self._choose_model(wish.model_id, choice.version.model_id)
+        chosen = self._choose_model(wish.model_id, choice.version)
         named = (post.post_id, choice.persona.id, chosen.model.id if chosen else None)
         return NewLlmRequest(
             owner_id=wish.owner_id,
@@ -184,7 +186,7 @@ class _Desk:
             max_attempts=settings.max_attempts,
             parameters=merge(default_parameters(settings), choice.version.parameters),
             input={"persona_reason": choice.reason.value, "model_reason": chosen.reason if chosen else None}
-            | (_counted(post, choice.version, chosen) if chosen else {}),
+            | (_counted(post, choice.version, chosen, settings) if chosen else {}),
             answer_number=self._answer_number(named, is_another=wish.is_another),
         )
 
@@ -199,13 +201,14 @@ class _Desk:
             )
         return self._choices[key]
 
-    def _choose_model(self, model_id: int | None, persona_model_id: int | None) -> ChosenModel | None:
-        key = (model_id, persona_model_id)
+    def _choose_model(self, model_id: int | None, version: PersonaVersion) -> ChosenModel | None:
+        key = (model_id, version.model_id, version.fallback_model_ids)
         if key not in self._models:
             self._models[key] = choose_model(
                 self._connection,
                 asked_model_id=model_id,
-                persona_model_id=persona_model_id,
+                persona_model_id=version.model_id,
+                fallback_model_ids=version.fallback_model_ids,
                 default_model_id=self._settings.default_model_id,
             )
         return self._models[key]
@@ -220,8 +223,8 @@ class _Desk:
         return number
 
 
-def _counted(post: PostAsked, version: PersonaVersion, chosen: ChosenModel) -> dict[str, int]:
+def _counted(post: PostAsked, version: PersonaVersion, chosen: ChosenModel, settings: Settings) -> dict[str, int]:
     """About how long the prompt will be: what the time until it is answered is foretold from."""
-    characters = post.characters + len(version.instructions)
+    characters = post.characters + len(version.instructions) + len(settings.custom_instructions)
     tokens = math.ceil(characters / (chosen.model.characters_per_token or DEFAULT_CHARACTERS_PER_TOKEN))
     return {"prompt_tokens": min(tokens, chosen.model.context_tokens or tokens)}

@@ -34,6 +34,7 @@ def _assign_models(connection: Connection) -> int:
             connection,
             asked_model_id=None,
             persona_model_id=version.model_id,
+            fallback_model_ids=version.fallback_model_ids,
             default_model_id=settings.default_model_id,
         )
         if chosen is None:

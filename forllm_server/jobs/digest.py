@@ -79,6 +79,7 @@ def ask(connection: Connection, night: Night, now: datetime, *, has_work: bool) 
         connection,
         asked_model_id=None,
         persona_model_id=persona.version.model_id if persona else None,
+        fallback_model_ids=persona.version.fallback_model_ids if persona else (),
         default_model_id=settings.default_model_id,
     )
     if chosen is None or not is_wanted(settings, chosen):

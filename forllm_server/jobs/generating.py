@@ -1,16 +1,19 @@
 """Having a backend write an answer: from the beginning, or from where an earlier run was broken off."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from forllm_server import log
-from forllm_server.backends.base import Backend, Generation, GenerationRequest
+from forllm_server.backends.base import Backend, Chunk, Generation, GenerationRequest
 from forllm_server.backends.faults import BackendError, Busy
+from forllm_server.jobs.repetition import REPETITION, Loop, RepetitionGuard
 from forllm_server.jobs.resuming import RESUMED_RUN, RUN, Beginning, joined
 from forllm_server.jobs.subject import continued
 from forllm_server.prompts.assemble import Assembled
 from forllm_server.prompts.tokens import TokenCounter
-from forllm_server.queue.job import Interrupted, Job
+from forllm_server.queue.job import Hopeless, Interrupted, Job
+from forllm_server.queue.model import Cause
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,11 @@ def _save_prompt(job: Job, prompt: Assembled, beginning: Beginning | None = None
 def _follow(job: Job, generation: Generation) -> bool:
     """Write the answer down as it comes; whether all that had been written before turned out to be thinking.
 
-    An interruption closes the stream; which one it was, the job knows.
+    An interruption closes the stream; which one it was, the job knows. An answer that goes round in circles is ended
+    with the finish reason ``repetition`` and without the circles; Hopeless when it did so before it had begun.
     """
     is_thinking = False
+    watch = _Watch(job.request.parameters)
     job.on_interrupt(generation.cancel)
     try:
         with generation:
@@ -93,14 +98,54 @@ def _follow(job: Job, generation: Generation) -> bool:
                 if chunk.is_text_so_far_thinking:
                     is_thinking = True
                     job.take_text_for_thinking()
+                    watch.take_text_for_thinking()
                 if chunk.text or chunk.thinking:
                     job.write(storable(chunk.text), storable(chunk.thinking))
+                if watch.sees_loop(chunk):
+                    generation.cancel()
     except BackendError:
         if job.interruption is not None:
             raise Interrupted() from None
-        raise
+        if watch.loop is None:
+            raise
     job.raise_if_interrupted()
+    if watch.loop is not None:
+        watch.end(generation, watch.loop)
+        log.event("llm_request.looped", times=watch.loop.times, **job.request.log_context())
     return is_thinking
+
+
+class _Watch:
+    """Sees to it that an answer does not go round in circles, unless its persona may."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.loop: Loop | None = None
+        self._is_on = parameters.get("repetition_guard") is not False
+        self._texts: list[str] = []
+        self._text, self._thinking = RepetitionGuard(), RepetitionGuard()
+
+    def take_text_for_thinking(self) -> None:
+        self._texts.clear()
+
+    def sees_loop(self, chunk: Chunk) -> bool:
+        """Take the next piece; whether the answer loops, and is to be ended."""
+        self._texts.append(chunk.text)
+        if self._is_on and self.loop is None:
+            found = self._text.feed(chunk.text) if chunk.text else None
+            self.loop = found or (self._thinking.feed(chunk.thinking) if chunk.thinking else None)
+        return self.loop is not None
+
+    def end(self, generation: Generation, loop: Loop) -> None:
+        """Make of an ended generation a finished one. Raises Hopeless when it has no text."""
+        text = "".join(self._texts)
+        if not text.strip():
+            raise Hopeless(
+                "The model went round in circles while it was thinking, and was stopped before it answered. Try "
+                "another seed or a higher temperature, or ask another model.",
+                cause=Cause.ERROR,
+            )
+        generation.text = text[: loop.kept_characters].rstrip()
+        generation.finish_reason = REPETITION
 
 
 def storable(text: str) -> str:

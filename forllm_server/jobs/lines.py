@@ -99,13 +99,13 @@ def read_lines(
     last = list_last_served(connection)
     lines = []
     for record in records:
-        queued = plan_store.list_queued(connection, record.id, limit=LONGEST_PLAN)
-        by_id = {each.id: each for each in [*queued, *(each for each in extra if each.backend_id == record.id)]}
-        candidates = [each.candidate for each in by_id.values()]
-        ordered = order(candidates, last.get(record.id), now, limit=len(candidates))
-        lines.append(
-            Line(record, _of(record, running), tuple(by_id[each.id] for each in ordered), _of(record, waiting))
-        )
+        queued = plan_store.list_line(connection, record.id, now)
+        if new := [each for each in extra if each.backend_id == record.id]:
+            by_id = {each.id: each for each in (*queued, *new)}
+            candidates = [each.candidate for each in by_id.values()]
+            ordered = order(candidates, last.get(record.id), now, limit=len(candidates))
+            queued = [by_id[each.id] for each in ordered]
+        lines.append(Line(record, _of(record, running), tuple(queued), _of(record, waiting)))
     lines = _with_rest(connection, lines)
     rates = rate_store.list_rates(connection)
     around = Surroundings(

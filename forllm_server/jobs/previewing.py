@@ -60,6 +60,7 @@ def estimate(connection: Connection, draft: Draft) -> Estimate:
         connection,
         asked_model_id=draft.model_id,
         persona_model_id=choice.version.model_id,
+        fallback_model_ids=choice.version.fallback_model_ids,
         default_model_id=settings.default_model_id,
     )
     if chosen is None:
@@ -101,6 +102,6 @@ def _topic_of(connection: Connection, draft: Draft) -> int | None:
 def _with_draft(connection: Connection, draft: Draft, version: PersonaVersion) -> Question:
     own = ThreadPost(0, "You", None, draft.text)
     if draft.parent_id is None:
-        return Question(draft.title, (own,), 0, version, 1)
+        return Question(draft.title, (own,), 0, version, 1, read_settings(connection).custom_instructions)
     above = read_question(connection, post_id=draft.parent_id, version=version)
     return replace(above, posts=(*above.posts, own))

@@ -13,9 +13,9 @@ from forllm_server.forum.model import Post
 from forllm_server.personas import version_store
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.prompts.assemble import PERSONA_FIRST, THREAD_FIRST, Assembled, assemble
-from forllm_server.prompts.thread import NEAREST_ANCESTORS, ThreadPost, Turn, transcript_of, turns_of
+from forllm_server.prompts.thread import NEAREST_ANCESTORS, ThreadPost, Turn, excluded_of, transcript_of, turns_of
 from forllm_server.prompts.tokens import TokenCounter
-from forllm_server.settings.values import Settings
+from forllm_server.settings.values import Settings, read_settings
 
 #: Where a probe of Ollama notes how much a model was trained for, whatever it is loaded with.
 TRAINED = "trained_context_tokens"
@@ -30,6 +30,7 @@ class Question:
     left_out_count: int
     version: PersonaVersion
     question_version: int
+    custom_instructions: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,23 @@ class ContextSize:
     source: str
 
 
-def read_question(connection: Connection, *, post_id: int, version: PersonaVersion) -> Question:
-    """The thread up to the post asked about."""
+def read_question(connection: Connection, *, post_id: int, version: PersonaVersion, is_alone: bool = False) -> Question:
+    """The thread up to the post asked about; ``is_alone``: that post and nothing else, not even the topic's title."""
     ancestry = post_store.list_ancestors(connection, post_id, nearest=NEAREST_ANCESTORS)
     topic = topic_store.get_topic(connection, ancestry.posts[-1].topic_id)
     version_ids = {post.persona_version_id for post in ancestry.posts if post.persona_version_id is not None}
     versions = version_store.list_versions_by_ids(connection, version_ids) if version_ids else []
     persona_ids = {each.id: each.persona_id for each in versions}
     posts = tuple(_thread_post(post, persona_ids) for post in ancestry.posts)
-    return Question(topic.title, posts, ancestry.left_out, version, ancestry.posts[-1].version)
+    custom = read_settings(connection).custom_instructions
+    if is_alone:
+        return Question("", posts[-1:], 0, version, ancestry.posts[-1].version, custom)
+    return Question(topic.title, posts, ancestry.left_out, version, ancestry.posts[-1].version, custom)
 
 
 def _thread_post(post: Post, persona_ids: Mapping[int, int]) -> ThreadPost:
     persona_id = persona_ids.get(post.persona_version_id) if post.persona_version_id is not None else None
-    return ThreadPost(post.id, post.author_name, persona_id, post.content, post.is_deleted)
+    return ThreadPost(post.id, post.author_name, persona_id, post.content, post.is_deleted, post.is_excluded)
 
 
 def build_prompt(
@@ -75,6 +79,8 @@ def build_prompt(
         left_out_count=question.left_out_count,
         layout=layout,
         persona_name=question.version.name,
+        custom_instructions=question.custom_instructions,
+        excluded_post_ids=excluded_of(question.posts),
     )
 
 

@@ -76,7 +76,7 @@ def _standing(request: LlmRequest, around: _Surroundings) -> Standing:
         case Status.RUNNING:
             return _running(request, around)
         case Status.SUCCEEDED:
-            return Standing("answered", "The reply is posted.")
+            return Standing("answered", "The reply is posted." if request.reply_post_id else "It is done.")
         case Status.CANCELLED:
             return Standing("cancelled", "Called off.", Cause.CANCELLED)
         case Status.FAILED:

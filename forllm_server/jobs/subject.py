@@ -19,6 +19,9 @@ from forllm_server.queue.llm_request_store import count_personas_asked
 from forllm_server.queue.model import Cause, LlmRequest
 from forllm_server.settings.values import Settings, read_settings
 
+#: Of ``llm_requests.input``: the post is asked about without the thread around it, as the lines of a batch are.
+ALONE = "is_alone"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -44,7 +47,8 @@ def read_subject(connection: Connection, request: LlmRequest) -> Subject:
         )
     version = version_store.get_version(connection, request.persona_version_id or 0)
     try:
-        question = read_question(connection, post_id=request.post_id or 0, version=version)
+        is_alone = bool(request.input.get(ALONE))
+        question = read_question(connection, post_id=request.post_id or 0, version=version, is_alone=is_alone)
     except NotFound as error:
         raise Hopeless("The topic was deleted while this waited.", cause=Cause.SUBJECT_GONE) from error
     if question.posts[-1].is_deleted:
@@ -56,6 +60,8 @@ def read_subject(connection: Connection, request: LlmRequest) -> Subject:
 
 def _layout(connection: Connection, request: LlmRequest) -> str:
     """Several personas on one post share the thread when it comes first; one persona's threads share the persona."""
+    if request.input.get(ALONE):
+        return PERSONA_FIRST
     asked = count_personas_asked(connection, post_id=request.post_id or 0, model_id=request.model_id)
     return THREAD_FIRST if asked > 1 else PERSONA_FIRST
 

@@ -57,6 +57,7 @@ def read_options(connection: Connection, subforum_id: int) -> AskOptions:
         connection,
         asked_model_id=None,
         persona_model_id=choice.version.model_id,
+        fallback_model_ids=choice.version.fallback_model_ids,
         default_model_id=settings.default_model_id,
     )
     models = [listed for listed in list_models(connection, is_available=True) if listed.may_be_asked]
@@ -165,6 +166,7 @@ def new_ask(
         connection,
         asked_model_id=wish.model_id,
         persona_model_id=choice.version.model_id,
+        fallback_model_ids=choice.version.fallback_model_ids,
         default_model_id=settings.default_model_id,
     )
     if chosen is None:

@@ -95,7 +95,7 @@ def create() -> Response:
             secret_key=current().secret_key,
             now=now(),
             api_key=form.text("api_key").strip() or None,
-            concurrency=form.integer("concurrency", default=1) or 0,
+            concurrency=form.integer("concurrency"),
         )
     _probe(record.id)
     return see_other(f"/backends/{record.id}")
@@ -199,7 +199,7 @@ def _probe(backend_id: int) -> None:
 def _changes(form: Form, backend: BackendRecord) -> dict[str, Any]:
     values: dict[str, Any] = {
         "name": form.text("name"),
-        "concurrency": form.integer("concurrency", default=1),
+        "concurrency": form.integer("concurrency"),
         "silence_seconds": form.integer("silence_seconds"),
         "options": _options(form, backend),
     }

@@ -10,7 +10,7 @@ from forllm_server.clock import now
 from forllm_server.exchange.sample import add_sample, find_sample, remove_sample
 from forllm_server.forum.rail_store import list_subforum_names
 from forllm_server.forum.topic_store import list_recent_topics
-from forllm_server.queue.llm_request_store import count_by_status
+from forllm_server.queue.history_store import HistoryFilter, list_history
 from forllm_server.schedule.window_store import count_windows
 from forllm_server.web.current import current
 from forllm_server.web.fragments import notice, see_other
@@ -20,7 +20,10 @@ blueprint = Blueprint("first", __name__)
 
 @dataclass(frozen=True)
 class FirstMinutes:
-    """How far the first evening is. ``models``: names of those that could answer, the embedded one last."""
+    """How far the first evening is. ``models``: names of those that could answer, the embedded one last.
+
+    ``is_over``: somebody was asked; what is left to offer is to remove the sample.
+    """
 
     subforum_id: int | None
     topic_id: int | None
@@ -29,15 +32,16 @@ class FirstMinutes:
     has_only_embedded: bool
     sample_id: int | None
     has_subforums: bool
+    is_over: bool = False
 
 
 @blueprint.app_template_global()
 def first_minutes() -> FirstMinutes | None:
-    """What the first page teaches; None as soon as anybody was ever asked."""
+    """What the first page teaches; once anybody was ever asked, only that a sample can go: None where there is none."""
     with current().database.read() as connection:
-        if count_by_status(connection):
-            return None
         sample_id = find_sample(connection)
+        if list_history(connection, HistoryFilter(), limit=1).llm_requests:
+            return _over(sample_id) if sample_id is not None else None
         subforums = [id for id, _ in list_subforum_names(connection)]
         topics = [topic for topic in list_recent_topics(connection, limit=10) if topic.subforum_id != sample_id]
         listed = [each for each in list_models(connection, is_available=True) if each.is_backend_enabled]
@@ -54,12 +58,25 @@ def first_minutes() -> FirstMinutes | None:
     )
 
 
+def _over(sample_id: int) -> FirstMinutes:
+    return FirstMinutes(
+        subforum_id=None,
+        topic_id=None,
+        has_window=False,
+        models=(),
+        has_only_embedded=False,
+        sample_id=sample_id,
+        has_subforums=True,
+        is_over=True,
+    )
+
+
 @blueprint.post("/first/sample")
 def add() -> Response:
     """Add the sample subforum."""
     with current().database.transaction() as connection:
         sample_id = add_sample(connection, now())
-    notice("The sample is there. The first page removes it again.")
+    notice("The sample is there. A button on Home removes it again.")
     return see_other(f"/subforums/{sample_id}")
 
 

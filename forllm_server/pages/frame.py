@@ -12,9 +12,8 @@ from markupsafe import Markup
 from forllm_server.clock import now
 from forllm_server.config import static_dir
 from forllm_server.errors import Unavailable
-from forllm_server.forum.model import Subforum
-from forllm_server.forum.rail_store import list_subforum_names
-from forllm_server.forum.subforum_store import list_subforums
+from forllm_server.forum.model import RailSubforum, Subforum
+from forllm_server.forum.subforum_store import list_rail, list_subforums
 from forllm_server.jobs.standing import pause_words
 from forllm_server.pages.marks import hue_class, mark
 from forllm_server.pages.words import context_words, counted, size_words
@@ -52,6 +51,7 @@ PLACE_KEYS = {
     "/personas": "g p",
     "/votes": "g v",
     "/schedule": "g w",
+    "/batches": "g l",
     "/backends": "g x",
     "/settings": "g s",
     "/trash": "g t",
@@ -103,8 +103,8 @@ class Frame:
     has_keys: bool = True
     #: when the theme of one's own was stored, in its style sheet's address; empty: another one is on
     theme_stamp: str = ""
-    #: (id, name) of the subforums
-    shelf: tuple[tuple[int, str], ...] = ()
+    #: the subforums, in the order of their groups
+    shelf: tuple[RailSubforum, ...] = ()
     subforum_id: int | None = None
     night: Night | None = None
 
@@ -193,7 +193,7 @@ def _zone() -> ZoneInfo:
 def _read_frame() -> Frame:
     with current().database.read() as connection:
         g.settings = settings = read_settings(connection)
-        shelf = tuple(list_subforum_names(connection))
+        shelf = tuple(list_rail(connection))
         own = find_theme(connection) if settings.theme == "own" else None
         counts = count_by_status(connection)
         gate = read_gate(connection, now(), settings.zone)
@@ -243,6 +243,7 @@ def _entries(queued: int, failed: int, undecided: int) -> tuple[Entry, ...]:
         entry("Morning", "/morning", "sun"),
         entry("Unread", "/unread", "inbox", is_wide=True),
         entry("Queue", "/queue", "list-end", count=queued),
+        entry("Batches", "/batches", "table", is_wide=True),
         entry("Bookmarks", "/bookmarks", "bookmark", is_wide=True),
         entry("Drafts", "/drafts", "pencil", is_wide=True),
         entry("Personas", "/personas", "users-round"),

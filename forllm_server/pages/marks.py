@@ -28,6 +28,16 @@ def mark(name: str, is_persona: bool = True, size: str = "") -> Markup:
     )
 
 
+def portrait(persona_id: int, name: str, picture_digest: str = "", size: str = "") -> Markup:
+    """A persona's uploaded picture, else its drawn mark. Decoration, like the mark."""
+    if not picture_digest:
+        return mark(name, True, size)
+    classes = f"mark mark--{size}" if size else "mark"
+    return Markup('<img class="{}" src="/personas/{}/picture/{}" alt="" width="36" height="36" loading="lazy">').format(
+        classes, persona_id, picture_digest
+    )
+
+
 @lru_cache(maxsize=512)
 def mark_symbol(name: str) -> Markup:
     """The drawing of a name's mark, to be put once into a page that refers to it with :func:`mark_use`."""

@@ -4,18 +4,20 @@ import json
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection
 
-from forllm_server.catalog.model_store import list_models
+from forllm_server.accounts.user_store import list_users
 from forllm_server.clock import now
-from forllm_server.errors import Invalid
-from forllm_server.pages.asking import model_label
 from forllm_server.pages.changes import diff_lines
+from forllm_server.pages.marks import portrait
+from forllm_server.pages.persona_form import content_of_form, model_choices, read_form, tags_of_form
+from forllm_server.pages.persona_list import LATELY, result_words
 from forllm_server.personas.assigning import make_global_default
-from forllm_server.personas.assignment_store import list_subforum_ids
+from forllm_server.personas.copying import duplicate_persona
 from forllm_server.personas.editing import change_persona, create_persona, delete_persona, revert_persona
 from forllm_server.personas.model import PersonaVersion
-from forllm_server.personas.persona_store import find_persona, get_persona, list_personas
+from forllm_server.personas.overview_store import list_overviews
+from forllm_server.personas.persona_store import find_persona, get_persona
+from forllm_server.personas.tagging import tag_persona
 from forllm_server.personas.version_store import get_version_by_number, list_versions
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current, current_user_id
@@ -23,44 +25,26 @@ from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import notice, page, see_other
 
 blueprint = Blueprint("persona", __name__)
-
-#: What can be set per persona as a number: (name, label, lowest, highest, help)
-NUMBERS = (
-    ("temperature", "Temperature", 0, 2, "0 gives the likeliest words, more gives more variety."),
-    ("top_p", "Top p", 0, 1, "Only the likeliest words that make up this share are considered."),
-)
-WHOLE_NUMBERS = (
-    ("max_tokens", "Longest reply", 1, 131_072, "In tokens."),
-    ("context_tokens", "Context size", 256, 1_048_576, "In tokens; how much the model may see."),
-    ("seed", "Seed", -1, 2**63 - 1, "The same seed and prompt give the same reply, where the server allows it."),
-)
-
-
-@blueprint.get("/personas")
-def show_list() -> Response:
-    """Everybody who can answer."""
-    with current().database.read() as connection:
-        personas = list_personas(connection)
-        default_id = read_settings(connection).default_persona_id
-        models = _models(connection)
-    return page("persona/list.html", personas=personas, default_id=default_id, models=dict(models))
+blueprint.add_app_template_global(portrait)
 
 
 @blueprint.get("/personas/new")
 def show_new() -> Response:
     """The form of a new persona."""
     with current().database.read() as connection:
-        models = _models(connection)
-    return page("persona/new.html", models=models, version=None, numbers=NUMBERS, whole_numbers=WHOLE_NUMBERS)
+        form = read_form(connection, None)
+    return page("persona/new.html", form=form, persona=None, version=None)
 
 
 @blueprint.post("/personas/new")
 @shows_again(show_new)
 def create() -> Response:
     """Make a persona with its version 1."""
-    content = _content(Form.of_request())
+    form = Form.of_request()
+    content, tags = content_of_form(form), tags_of_form(form)
     with current().database.transaction() as connection:
         persona = create_persona(connection, owner_id=current_user_id(), now=now(), **content)
+        tag_persona(connection, persona.id, tags)
     return see_other(f"/personas/{persona.id}")
 
 
@@ -71,15 +55,18 @@ def show(persona_id: int) -> Response:
         persona = get_persona(connection, persona_id)
         versions = list_versions(connection, persona_id)
         default_id = read_settings(connection).default_persona_id
-        models = dict(_models(connection))
-        subforum_ids = list_subforum_ids(connection, persona_id)
+        models = dict(model_choices(connection))
+        (overview,) = list_overviews(connection, [persona], since=now() - LATELY)
+        names = {user.id: user.name for user in list_users(connection)}
     return page(
         "persona/show.html",
         persona=persona,
         versions=versions,
         is_default=persona_id == default_id,
         models=models,
-        subforum_ids=subforum_ids,
+        overview=overview,
+        results=result_words(overview.results),
+        names=names,
     )
 
 
@@ -90,9 +77,10 @@ def show_version(persona_id: int, number: int) -> Response:
         version = get_version_by_number(connection, persona_id, number)
         persona = find_persona(connection, persona_id)
         before = get_version_by_number(connection, persona_id, number - 1) if number > 1 else None
-        models = dict(_models(connection))
+        models = dict(model_choices(connection))
+        names = {user.id: user.name for user in list_users(connection)}
     changes = _compare(before, version, models) if before else None
-    return page("persona/version.html", persona=persona, version=version, changes=changes, models=models)
+    return page("persona/version.html", persona=persona, version=version, changes=changes, models=models, names=names)
 
 
 @blueprint.get("/personas/<int:persona_id>/comparison")
@@ -105,7 +93,7 @@ def show_comparison(persona_id: int) -> Response:
         first = form.integer("from", least=1) or max(1, persona.version.number - 1)
         before = get_version_by_number(connection, persona_id, first)
         after = get_version_by_number(connection, persona_id, form.integer("to", least=1) or persona.version.number)
-        changes = _compare(before, after, dict(_models(connection)))
+        changes = _compare(before, after, dict(model_choices(connection)))
     return page(
         "persona/comparison.html", persona=persona, versions=versions, before=before, after=after, changes=changes
     )
@@ -116,15 +104,8 @@ def show_edit(persona_id: int) -> Response:
     """The form that makes the next version."""
     with current().database.read() as connection:
         persona = get_persona(connection, persona_id)
-        models = _models(connection)
-    return page(
-        "persona/edit.html",
-        persona=persona,
-        version=persona.version,
-        models=models,
-        numbers=NUMBERS,
-        whole_numbers=WHOLE_NUMBERS,
-    )
+        form = read_form(connection, persona)
+    return page("persona/edit.html", persona=persona, version=persona.version, form=form)
 
 
 @blueprint.post("/personas/<int:persona_id>/edit")
@@ -139,8 +120,9 @@ def change(persona_id: int) -> Response:
             editor_id=current_user_id(),
             expected_version=form.integer("version", least=1),
             now=now(),
-            **_content(form),
+            **content_of_form(form),
         )
+        tag_persona(connection, persona_id, tags_of_form(form))
     return see_other(f"/personas/{persona_id}")
 
 
@@ -152,6 +134,15 @@ def revert(persona_id: int) -> Response:
         persona = revert_persona(connection, persona_id, number=number, editor_id=current_user_id(), now=now())
     notice(f"Version {persona.version.number} says what version {number} said.")
     return see_other(f"/personas/{persona_id}")
+
+
+@blueprint.post("/personas/<int:persona_id>/copy")
+def duplicate(persona_id: int) -> Response:
+    """Make a second persona that begins as this one is."""
+    with current().database.transaction() as connection:
+        copied = duplicate_persona(connection, persona_id, owner_id=current_user_id(), now=now())
+    notice(f"This is the copy. It is called {copied.name} until you change that.")
+    return see_other(f"/personas/{copied.id}/edit")
 
 
 @blueprint.post("/personas/<int:persona_id>/default")
@@ -181,33 +172,6 @@ def delete(persona_id: int) -> Response:
     return see_other("/personas")
 
 
-def _content(form: Form) -> dict[str, Any]:
-    parameters: dict[str, Any] = {name: form.number(name, least=low, most=high) for name, _, low, high, _ in NUMBERS}
-    parameters |= {name: form.integer(name, least=low, most=high) for name, _, low, high, _ in WHOLE_NUMBERS}
-    parameters["stop"] = [line for line in form.text("stop", longest=10_000).split("\n") if line]
-    parameters["extra"] = _json(form.text("extra", longest=20_000))
-    return {
-        "name": form.text("name"),
-        "instructions": form.text("instructions"),
-        "model_id": form.integer("model_id", least=1, most=2**63 - 1),
-        "parameters": {name: value for name, value in parameters.items() if value not in (None, [], {})},
-        "note": form.text("note"),
-    }
-
-
-def _json(text: str) -> Any:
-    if not text.strip():
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Invalid('This is not JSON. Write it like {"top_k": 40}.', field="extra") from error
-
-
-def _models(connection: Connection) -> list[tuple[int, str]]:
-    return [(listed.model.id, model_label(listed)) for listed in list_models(connection)]
-
-
 def _compare(before: PersonaVersion, after: PersonaVersion, models: dict[int, str]) -> list[tuple[str, Any]]:
     texts = (("Instructions", before.instructions, after.instructions),)
     facts = (
@@ -219,5 +183,6 @@ def _compare(before: PersonaVersion, after: PersonaVersion, models: dict[int, st
 
 def _as_text(version: PersonaVersion, models: dict[int, str]) -> str:
     model = models.get(version.model_id or 0, "inherited" if version.model_id is None else "no longer there")
+    others = (f"else: {models.get(each, 'no longer there')}" for each in version.fallback_model_ids)
     parameters = (f"{name}: {json.dumps(value)}" for name, value in sorted(version.parameters.items()))
-    return "\n".join((f"model: {model}", *parameters))
+    return "\n".join((f"model: {model}", *others, *parameters))

@@ -7,7 +7,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
+from forllm_server.jobs import digest
+from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
+from forllm_server.jobs.trying import TRIAL
+from forllm_server.markup.excerpt import excerpt
 from forllm_server.pages.plan_lines import Share
 from forllm_server.pages.words import counted
 from forllm_server.personas.model import PersonaVersion
@@ -16,6 +20,8 @@ from forllm_server.queue.model import LlmRequest, Status
 from forllm_server.schedule.words import duration_words, moment_words
 
 _EXCERPT_CHARS = 90
+#: What an LLM request that answers no post is for.
+_OTHER_KINDS = {digest.NAME: "A line for the Morning page"}
 
 #: Hues that are easy to tell apart side by side: a model has one in the bar and in its headings.
 MODEL_HUES = (0, 8, 7, 5, 3, 2, 4, 10)
@@ -50,17 +56,31 @@ class PlanRow:
     @property
     def excerpt(self) -> str:
         """The beginning of the post that was asked about."""
+        if self.llm_request.kind != ReplyKind.name:
+            return _OTHER_KINDS.get(self.llm_request.kind, "Something of FORLLM's own")
         if self.post is None or self.post.is_deleted:
             return "A post that is no longer there"
-        text = " ".join(self.post.content.split())
-        return text if len(text) <= _EXCERPT_CHARS else text[:_EXCERPT_CHARS].rsplit(" ", 1)[0].rstrip(".,;:") + "…"
+        return excerpt(self.post.content, max_chars=_EXCERPT_CHARS)
 
     @property
     def persona_words(self) -> str:
+        if self.is_trial:
+            return f"{self.llm_request.input.get('name', 'a persona')}, a draft"
         return f"{self.version.name} v{self.version.number}" if self.version else "a persona"
 
     @property
+    def is_trial(self) -> bool:
+        """Whether a draft of a persona is tried, so that no reply will come of it."""
+        return self.llm_request.kind == TRIAL
+
+    @property
+    def asked_post_id(self) -> int | None:
+        return asked_post_id(self.llm_request)
+
+    @property
     def persona_url(self) -> str:
+        if self.is_trial:
+            return f"/personas/trials/{self.llm_request.id}"
         return f"/personas/{self.version.persona_id}/versions/{self.version.number}" if self.version else ""
 
     @property
@@ -85,6 +105,11 @@ class PlanRow:
             *(self.line, self.standing.label, self.llm_request.pinned is not None),
         )
         return "|".join(str(part) for part in parts)
+
+
+def asked_post_id(llm_request: LlmRequest) -> int | None:
+    """The post that is asked about, also by a trial, which stands in no thread."""
+    return llm_request.input.get("post_id") if llm_request.kind == TRIAL else llm_request.post_id
 
 
 @dataclass(frozen=True)

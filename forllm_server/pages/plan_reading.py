@@ -18,7 +18,17 @@ from forllm_server.jobs.standing import list_standings, pause_words
 from forllm_server.pages.hours import hours_words
 from forllm_server.pages.needs import Need, needs_of
 from forllm_server.pages.nightbar import Names, NightBar, night_bar
-from forllm_server.pages.plan import PlanLine, PlanRest, PlanRow, Times, group_plan, hues_of, set_aside, with_times
+from forllm_server.pages.plan import (
+    PlanLine,
+    PlanRest,
+    PlanRow,
+    Times,
+    asked_post_id,
+    group_plan,
+    hues_of,
+    set_aside,
+    with_times,
+)
 from forllm_server.pages.plan_lines import Share, lines_of, shared_out
 from forllm_server.pages.tonight import Tonight, tonight
 from forllm_server.personas.version_store import list_versions_by_ids
@@ -193,7 +203,8 @@ def list_rows(connection: Connection, found: Sequence[LlmRequest], now: datetime
     """A row for each of these requests."""
     standings = list_standings(connection, found, now)
     versions = _by_id(list_versions_by_ids(connection, {r.persona_version_id for r in found if r.persona_version_id}))
-    posts = list_posts(connection, [r.post_id for r in found if r.post_id is not None])
+    asked = {r.id: asked_post_id(r) for r in found}
+    posts = list_posts(connection, [each for each in asked.values() if each is not None])
     titles = topic_store.list_titles(connection, {r.topic_id for r in found if r.topic_id is not None})
     backends = _by_id(list_backends(connection))
     return [
@@ -201,7 +212,7 @@ def list_rows(connection: Connection, found: Sequence[LlmRequest], now: datetime
             llm_request=r,
             standing=standings[r.id],
             version=versions.get(r.persona_version_id),
-            post=posts.get(r.post_id or 0),
+            post=posts.get(asked[r.id] or 0),
             topic_title=titles.get(r.topic_id or 0, ""),
             backend_name=backends[r.backend_id].name if r.backend_id in backends else "",
         )

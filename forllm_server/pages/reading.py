@@ -7,6 +7,7 @@ from forllm_server.activity.model import Attention, View, Votes
 from forllm_server.clock import now
 from forllm_server.errors import Invalid
 from forllm_server.forum import post_store, topic_store
+from forllm_server.forum.editing import exclude_post
 from forllm_server.pages.details import details_of
 from forllm_server.personas.version_store import list_versions_by_ids
 from forllm_server.queue.llm_request_store import find_llm_request
@@ -16,6 +17,19 @@ from forllm_server.web.forms import Form
 from forllm_server.web.fragments import notice, page, see_other
 
 blueprint = Blueprint("reading", __name__)
+
+
+@blueprint.post("/posts/<int:post_id>/exclusion")
+def exclude(post_id: int) -> Response:
+    """Keep a post from models, or show it to them again."""
+    is_excluded = Form.of_request().flag("is_excluded")
+    with current().database.transaction() as connection:
+        exclude_post(connection, post_id, is_excluded=is_excluded)
+    if is_excluded:
+        notice("Models do not see this post from now on, unless they are asked about it itself.")
+    else:
+        notice("Models see this post again.")
+    return see_other(f"/posts/{post_id}")
 
 
 @blueprint.post("/topics/<int:topic_id>/seen")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from forllm_server.activity.model import Votes
 from forllm_server.forum.model import Post
+from forllm_server.jobs.repetition import REPETITION
 from forllm_server.jobs.standing import Standing
 from forllm_server.pages.marks import hue_class
 from forllm_server.personas.model import PersonaVersion
@@ -215,6 +216,8 @@ def _facts(post: Post, parent: Post | None, *, is_kept: bool) -> tuple[Fact, ...
         facts.append(Fact("edited", f"/posts/{post.id}/history"))
     if post.question_version is not None and parent is not None and parent.version > post.question_version:
         facts.append(Fact("question edited since", f"/posts/{parent.id}/history"))
+    if post.is_excluded:
+        facts.append(Fact("kept from models"))
     if is_kept:
         facts.append(Fact("bookmarked", "/bookmarks"))
     return tuple(facts)
@@ -223,4 +226,6 @@ def _facts(post: Post, parent: Post | None, *, is_kept: bool) -> tuple[Fact, ...
 def _cut_words(post: Post) -> str:
     if post.is_partial:
         return "A text that was broken off and kept."
+    if post.finish_reason == REPETITION:
+        return "The model said the same again and again, and was stopped; what came after the second time is left out."
     return "The model reached the longest reply allowed." if post.finish_reason == "length" else ""

@@ -1,16 +1,22 @@
-"""Subforums: their topics, their order and names, and who answers in them."""
+"""Subforums: their topics, their order, groups, names and colours, and who answers in them."""
 
-from datetime import datetime
-
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 
 from forllm_server.clock import now
-from forllm_server.forum.model import Subforum
+from forllm_server.forum.group_store import get_group, list_groups
+from forllm_server.forum.groups import add_group, move_group, remove_group, rename_group
+from forllm_server.forum.model import Colour, Subforum
 from forllm_server.forum.subforum_store import get_subforum
-from forllm_server.forum.subforums import add_subforum, change_subforum, delete_subforum, move_subforum
-from forllm_server.forum.topic_store import TopicCursor, list_topics
+from forllm_server.forum.subforums import (
+    add_subforum,
+    change_subforum,
+    colour_subforum,
+    delete_subforum,
+    group_subforum,
+    move_subforum,
+)
 from forllm_server.pages.asking import REASON_WORDS
-from forllm_server.pages.frame import current_settings
+from forllm_server.pages.listing import read_listing
 from forllm_server.pages.trash import in_trash_words
 from forllm_server.personas.assigning import assign_persona, make_default, unassign_persona
 from forllm_server.personas.assignment_store import list_assignments
@@ -20,37 +26,28 @@ from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import notice, page, see_other
-from forllm_server.web.paging import decode_cursor, encode_cursor
 
 blueprint = Blueprint("subforum", __name__)
-
-_CURSOR = (datetime, int)
 
 
 @blueprint.get("/subforums/<int:subforum_id>")
 def show(subforum_id: int) -> Response:
-    """A page of topics, the newest activity first."""
-    limit = current_settings().topics_per_page
-    after = decode_cursor(request.args.get("after"), *_CURSOR)
+    """A page of topics, the newest activity first or as it is asked for."""
     with current().database.read() as connection:
         subforum = get_subforum(connection, subforum_id)
-        topics = list_topics(
-            connection, subforum_id, limit=limit + 1, after=TopicCursor(*after) if after is not None else None
-        )
+        listing = read_listing(connection, f"/subforums/{subforum_id}", subforum_id)
         choice = choose(
             connection,
             asked_persona_id=None,
             subforum_id=subforum_id,
             default_persona_id=read_settings(connection).default_persona_id,
         )
-    shown, rest = topics[:limit], topics[limit:]
     g.subforum_id = subforum_id
     return page(
         "subforum/show.html",
         subforum=subforum,
-        topics=shown,
-        next_cursor=encode_cursor(shown[-1].last_post_at, shown[-1].id) if rest else "",
-        is_first=after is None,
+        listing=listing,
+        topics=listing.topics,
         choice=choice,
         reason=REASON_WORDS[choice.reason],
     )
@@ -58,8 +55,55 @@ def show(subforum_id: int) -> Response:
 
 @blueprint.get("/subforums")
 def show_list() -> Response:
-    """All subforums, to be put in order. The list itself comes with the frame."""
-    return page("subforum/list.html")
+    """All subforums, to be put in order and into groups. The list itself comes with the frame."""
+    with current().database.read() as connection:
+        groups = list_groups(connection)
+    return page("subforum/list.html", groups=groups)
+
+
+@blueprint.post("/subforums/groups")
+@shows_again(show_list)
+def create_group() -> Response:
+    """Add a group at the end of the list."""
+    name = Form.of_request().text("name")
+    with current().database.transaction() as connection:
+        add_group(connection, owner_id=current_user_id(), name=name, now=now())
+    return see_other("/subforums")
+
+
+@blueprint.get("/subforums/groups/<int:group_id>/edit")
+def show_group(group_id: int) -> Response:
+    """The form that renames or removes a group."""
+    with current().database.read() as connection:
+        return page("subforum/group.html", group=get_group(connection, group_id))
+
+
+@blueprint.post("/subforums/groups/<int:group_id>/edit")
+@shows_again(show_group)
+def change_group(group_id: int) -> Response:
+    """Give a group another name."""
+    name = Form.of_request().text("name")
+    with current().database.transaction() as connection:
+        rename_group(connection, group_id, name=name)
+    return see_other("/subforums")
+
+
+@blueprint.post("/subforums/groups/<int:group_id>/move")
+def reorder_group(group_id: int) -> Response:
+    """Put a group elsewhere in the list."""
+    position = Form.of_request().integer("position", most=1_000_000) or 0
+    with current().database.transaction() as connection:
+        move_group(connection, group_id, position=position)
+    return see_other("/subforums")
+
+
+@blueprint.post("/subforums/groups/<int:group_id>/delete")
+def delete_group(group_id: int) -> Response:
+    """Remove a group; its subforums stay."""
+    with current().database.transaction() as connection:
+        group = remove_group(connection, group_id)
+    notice(f"The group “{group.name}” is removed; its subforums stay.")
+    return see_other("/subforums")
 
 
 @blueprint.get("/subforums/new")
@@ -86,17 +130,23 @@ def create() -> Response:
 
 @blueprint.get("/subforums/<int:subforum_id>/edit")
 def show_edit(subforum_id: int) -> Response:
-    """The form that renames, describes or deletes a subforum."""
-    return page("subforum/edit.html", subforum=_read(subforum_id))
+    """The form that renames, describes, groups, colours or deletes a subforum."""
+    subforum = _read(subforum_id)
+    with current().database.read() as connection:
+        groups = list_groups(connection)
+    return page("subforum/edit.html", subforum=subforum, groups=groups, colours=list(Colour))
 
 
 @blueprint.post("/subforums/<int:subforum_id>/edit")
 @shows_again(show_edit)
 def change(subforum_id: int) -> Response:
-    """Give a subforum another name or description."""
+    """Give a subforum another name, description, group or colour."""
     form = Form.of_request()
+    group_id = form.integer("group_id", least=1, most=2**63 - 1)
     with current().database.transaction() as connection:
         change_subforum(connection, subforum_id, name=form.text("name"), description=form.text("description"))
+        group_subforum(connection, subforum_id, group_id)
+        colour_subforum(connection, subforum_id, form.text("colour"))
     return see_other(f"/subforums/{subforum_id}")
 
 

@@ -174,6 +174,7 @@ def parts_of_breakdown(breakdown: dict[str, int]) -> list[BarPart]:
     """Where the tokens of a prompt go, as parts of the model's context."""
     named = (
         ("persona", breakdown["persona_tokens"]),
+        ("your instructions", breakdown.get("custom_tokens", 0)),
         ("thread", breakdown["ancestor_tokens"]),
         ("post", breakdown["post_tokens"]),
         ("kept for the reply", breakdown["reply_tokens"]),

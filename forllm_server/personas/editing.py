@@ -1,6 +1,7 @@
 """Making, changing, reverting and deleting personas. Every change is a new version; versions never change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from forllm_server.settings.values import change_settings, read_settings
 NAME_MAX_CHARS = 100
 INSTRUCTIONS_MAX_CHARS = 65_536
 NOTE_MAX_CHARS = 500
+#: How many models a version may name, in the order of choice.
+MODELS_MOST = 8
 BUILTIN = PersonaContent(name="Assistant", instructions="You are a helpful assistant.")
 
 
@@ -28,11 +31,13 @@ def create_persona(
     instructions: str,
     model_id: int | None = None,
     parameters: Mapping[str, Any] | None = None,
+    fallback_model_ids: Sequence[int] = (),
     note: str = "",
     now: datetime,
 ) -> Persona:
     """Make a persona with its version 1. Raises Invalid or NameTaken."""
-    content = _clean(connection, PersonaContent(name, instructions, model_id, parameters or {}))
+    given = PersonaContent(name, instructions, model_id, parameters or {}, tuple(fallback_model_ids))
+    content = clean_content(connection, given)
     return _insert(connection, content, note=_clean_note(note), owner_id=owner_id, is_builtin=False, now=now)
 
 
@@ -45,6 +50,7 @@ def change_persona(
     instructions: str,
     model_id: int | None = None,
     parameters: Mapping[str, Any] | None = None,
+    fallback_model_ids: Sequence[int] = (),
     note: str = "",
     expected_version: int | None = None,
     now: datetime,
@@ -55,9 +61,10 @@ def change_persona(
     when there is a newer version by now.
     """
     persona = persona_store.get_persona_to_change(connection, persona_id)
-    content = _clean(connection, PersonaContent(name, instructions, model_id, parameters or {}), before=persona.version)
+    given = PersonaContent(name, instructions, model_id, parameters or {}, tuple(fallback_model_ids))
+    content = clean_content(connection, given, before=persona.version)
     cleaned_note = _clean_note(note)
-    if content == _content_of(persona.version):
+    if content == persona.version.content:
         return persona
     if expected_version is not None and expected_version != persona.version.number:
         raise Conflict(
@@ -74,8 +81,8 @@ def revert_persona(connection: Connection, persona_id: int, *, number: int, edit
     Raises NotFound, or NameTaken when the old name is somebody else's now.
     """
     persona = persona_store.get_persona_to_change(connection, persona_id)
-    old = _content_of(version_store.get_version_by_number(connection, persona_id, number))
-    if old == _content_of(persona.version):
+    old = version_store.get_version_by_number(connection, persona_id, number).content
+    if old == persona.version.content:
         return persona
     note = f"Back to version {number}."
     return _add_version(connection, persona_id, old, note=note, editor_id=editor_id, now=now)
@@ -107,6 +114,25 @@ def ensure_builtin(connection: Connection, now: datetime) -> Persona:
     return _insert(connection, BUILTIN, note="", owner_id=LOCAL_USER_ID, is_builtin=True, now=now)
 
 
+def insert_content(
+    connection: Connection,
+    content: PersonaContent,
+    *,
+    name: str = "",
+    card: Mapping[str, Any] | None = None,
+    note: str,
+    owner_id: int,
+    now: datetime,
+) -> Persona:
+    """Make a persona of content that has been cleaned, perhaps under another name. Raises NameTaken."""
+    named = replace(content, name=name or content.name)
+    persona = _insert(connection, named, note=note, owner_id=owner_id, is_builtin=False, now=now)
+    if card is None:
+        return persona
+    persona_store.update_persona(connection, persona.id, card=dict(card))
+    return persona_store.get_persona(connection, persona.id)
+
+
 def _insert(
     connection: Connection, content: PersonaContent, *, note: str, owner_id: int, is_builtin: bool, now: datetime
 ) -> Persona:
@@ -129,20 +155,32 @@ def _add_version(
     return persona_store.get_persona(connection, persona_id)
 
 
-def _clean(connection: Connection, given: PersonaContent, before: PersonaVersion | None = None) -> PersonaContent:
+def clean_content(
+    connection: Connection, given: PersonaContent, before: PersonaVersion | None = None
+) -> PersonaContent:
+    """What a version may hold; ``before`` is the one that it follows. Raises Invalid with the field named."""
     name = clean_name(given.name, field="name", max_chars=NAME_MAX_CHARS)
     instructions = clean_text(given.instructions, field="instructions", max_chars=INSTRUCTIONS_MAX_CHARS)
     parameters = clean_parameters(given.parameters)
+    models = _clean_models(connection, given, before)
+    return PersonaContent(name, instructions, models[0] if models else None, parameters, tuple(models[1:]))
+
+
+def _clean_models(connection: Connection, given: PersonaContent, before: PersonaVersion | None) -> list[int]:
+    """The models in the order of choice, each once; without a first one the next is the first."""
+    wished = [each for each in dict.fromkeys((given.model_id, *given.fallback_model_ids)) if each is not None]
+    if len(wished) > MODELS_MOST:
+        raise Invalid(f"A persona names up to {MODELS_MOST} models.", field="fallback_model_ids")
     # A model that went away after it was chosen may stay chosen: it may come back.
-    is_kept = before is not None and before.model_id == given.model_id
-    if given.model_id is not None and not is_kept and not version_store.has_model(connection, given.model_id):
-        raise Invalid("There is no such model. Choose another one, or none.", field="model_id")
-    return PersonaContent(name=name, instructions=instructions, model_id=given.model_id, parameters=parameters)
+    kept = {before.model_id, *before.fallback_model_ids} if before is not None else set()
+    new = [each for each in wished if each not in kept]
+    there = version_store.list_models_there(connection, new) if new else set()
+    for each in new:
+        if each not in there:
+            field = "model_id" if each == given.model_id else "fallback_model_ids"
+            raise Invalid("There is no such model. Choose another one, or none.", field=field)
+    return wished
 
 
 def _clean_note(note: str) -> str:
     return clean_text(note, field="note", max_chars=NOTE_MAX_CHARS).strip() if note.strip() else ""
-
-
-def _content_of(version: PersonaVersion) -> PersonaContent:
-    return PersonaContent(version.name, version.instructions, version.model_id, version.parameters)

@@ -23,6 +23,13 @@ class PersonaVersion:
     note: str
     created_at: datetime
     created_by: int
+    #: The models to ask when the one before them is not there, in order.
+    fallback_model_ids: tuple[int, ...] = ()
+
+    @property
+    def content(self) -> "PersonaContent":
+        """What a person decided of it."""
+        return PersonaContent(self.name, self.instructions, self.model_id, self.parameters, self.fallback_model_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Persona:
     created_at: datetime
     deleted_at: datetime | None
     version: PersonaVersion
+    #: What an imported character card held besides.
+    card: Mapping[str, Any] | None = None
 
     @property
     def is_deleted(self) -> bool:
@@ -50,6 +59,7 @@ class PersonaContent:
     instructions: str
     model_id: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    fallback_model_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +93,35 @@ class Choice:
     persona: Persona
     version: PersonaVersion
     reason: ChoiceReason
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A subforum that a persona is assigned to."""
+
+    subforum_id: int
+    subforum_name: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """How a persona has done lately. ``median_seconds``: from a reply's start to its end; None without replies."""
+
+    answered: int = 0
+    failed: int = 0
+    median_seconds: float | None = None
+    votes_up: int = 0
+    votes_down: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A persona as a list shows it."""
+
+    persona: Persona
+    tags: tuple[str, ...]
+    uses: tuple[Use, ...]
+    results: Results
+    #: names its uploaded picture; empty: it has its drawn mark
+    picture_digest: str = ""

@@ -1,7 +1,7 @@
 """How a model is to generate: which parameters there are, what they may be, and which ones hold. Pure.
 
 A parameter that is absent (or null) is inherited. ``extra`` is handed to the server as it is, for what only that
-kind of server knows (top_k, min_p, mirostat …).
+kind of server knows (top_k, min_p, mirostat …). ``repetition_guard`` is ours: false lets a model repeat itself.
 """
 
 import json
@@ -95,6 +95,12 @@ def _extra(name: str, value: Any) -> dict[str, Any] | None:
     return extra
 
 
+def _flag(name: str, value: Any) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise Invalid(f"{name} must be true or false.", field=name)
+    return value
+
+
 def _is_unstorable(text: str) -> bool:
     return any(letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in text)
 
@@ -106,6 +112,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "context_tokens": _integer(CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_LIMIT),
     "seed": _integer(SEED_MIN, SEED_MAX),
     "stop": _stop,
+    "repetition_guard": _flag,
     "extra": _extra,
 }
 

@@ -1,14 +1,16 @@
 """Rows of ``personas``, each with its current version."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.errors import NameTaken, NotFound
+from forllm_server.markup import names
 from forllm_server.personas.model import Persona
-from forllm_server.personas.tables import persona_versions, personas
+from forllm_server.personas.tables import persona_tags, persona_versions, personas
 from forllm_server.personas.version_store import version_from
 
 _IS_THERE = personas.c.deleted_at.is_(None)
@@ -42,9 +44,19 @@ def find_persona_by_name_key(connection: Connection, name_key: str) -> Persona |
     return _persona(row) if row else None
 
 
-def list_personas(connection: Connection, *, limit: int | None = None, after_id: int = 0) -> list[Persona]:
-    """All that are not deleted, oldest first (the built-in one); with ``limit`` a page that begins after an id."""
+def list_personas(
+    connection: Connection, *, limit: int | None = None, after_id: int = 0, words: Sequence[str] = (), tag: str = ""
+) -> list[Persona]:
+    """All that are not deleted, oldest first (the built-in one); with ``limit`` a page that begins after an id.
+
+    ``words``: each of them stands in the name or the instructions; ``tag``: only those that have it.
+    """
     query = _select().where(_IS_THERE, personas.c.id > after_id).order_by(personas.c.id).limit(limit)
+    for word in words:
+        is_in_name = personas.c.name_key.contains(names.name_key(word), autoescape=True)
+        query = query.where(or_(is_in_name, persona_versions.c.instructions.icontains(word, autoescape=True)))
+    if tag:
+        query = query.where(personas.c.id.in_(select(persona_tags.c.persona_id).where(persona_tags.c.tag == tag)))
     return [_persona(row) for row in connection.execute(query)]
 
 
@@ -101,5 +113,6 @@ def _persona(row: Row[Any]) -> Persona:
         is_builtin=row.is_builtin,
         created_at=row.created_at,
         deleted_at=row.deleted_at,
+        card=row.card,
         version=version_from({column.name: row._mapping[f"version_{column.name}"] for column in persona_versions.c}),
     )

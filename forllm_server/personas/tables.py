@@ -1,6 +1,19 @@
-"""Tables of the personas: who can answer, every version of them, and where they are made available."""
+"""Tables of the personas: who can answer, every version of them, tags, pictures, and where they are available."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from forllm_server.db.types import Id, Json, UtcDateTime, metadata
 
@@ -19,6 +32,8 @@ personas = Table(
     Column("is_builtin", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
+    # What an imported character card holds besides, for its export.
+    Column("card", Json),
     Index("uq_personas_name_key", "name_key", unique=True, sqlite_where=_IS_THERE, postgresql_where=_IS_THERE),
 )
 
@@ -35,6 +50,8 @@ persona_versions = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", ForeignKey("users.id"), nullable=False),
+    # The models to ask when the one before is not there, in order; null: none.
+    Column("fallback_model_ids", Json),
     UniqueConstraint("persona_id", "number"),
 )
 
@@ -53,4 +70,33 @@ persona_assignments = Table(
         postgresql_where=_IS_DEFAULT,
     ),
     Index("ix_persona_assignments_persona_id", "persona_id"),
+)
+
+persona_tags = Table(
+    "persona_tags",
+    metadata,
+    Column("persona_id", ForeignKey("personas.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", String, primary_key=True),
+    Index("ix_persona_tags_tag", "tag"),
+)
+
+persona_pictures = Table(
+    "persona_pictures",
+    metadata,
+    Column("persona_id", ForeignKey("personas.id", ondelete="CASCADE"), primary_key=True),
+    Column("media_type", String, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    # Names this very picture in its address, which may then be kept for good.
+    Column("digest", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+# What a draft of a persona answered when it was tried: shown on its page, never a post.
+persona_trials = Table(
+    "persona_trials",
+    metadata,
+    Column("llm_request_id", ForeignKey("llm_requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("thinking", Text, nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
 )

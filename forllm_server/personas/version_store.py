@@ -50,6 +50,7 @@ def insert_version(
         instructions=content.instructions,
         model_id=content.model_id,
         parameters=dict(content.parameters),
+        fallback_model_ids=list(content.fallback_model_ids),
         note=note,
         created_at=now,
         created_by=created_by,
@@ -57,17 +58,17 @@ def insert_version(
     return _version(connection.execute(statement.returning(persona_versions)).one()._mapping)
 
 
-def has_model(connection: Connection, model_id: int) -> bool:
-    """Whether a version may name that model: it is known, and its backend was not deleted."""
+def list_models_there(connection: Connection, model_ids: Collection[int]) -> set[int]:
+    """Which of these models a version may name: those that are known, and whose backend was not deleted."""
     models, backends = metadata.tables["models"], metadata.tables["backends"]
     query = select(models.c.id).join(backends, backends.c.id == models.c.backend_id)
-    is_there = (models.c.id == model_id, backends.c.deleted_at.is_(None))
-    return connection.execute(query.where(*is_there)).first() is not None
+    return set(connection.execute(query.where(models.c.id.in_(model_ids), backends.c.deleted_at.is_(None))).scalars())
 
 
 def version_from(values: Mapping[str, Any]) -> PersonaVersion:
     """The columns of ``persona_versions`` by name, as a value."""
-    return PersonaVersion(**{**values, "parameters": values["parameters"] or {}})
+    fallbacks = tuple(values["fallback_model_ids"] or ())
+    return PersonaVersion(**{**values, "parameters": values["parameters"] or {}, "fallback_model_ids": fallbacks})
 
 
 def _version(row: RowMapping) -> PersonaVersion:

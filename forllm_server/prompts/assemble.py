@@ -15,6 +15,8 @@ THREAD_FIRST_RULES = (
     "You take part in a forum. First comes a thread, then who you are in it. "
     "Answer the last post of the thread in that role."
 )
+#: What stands before what the person tells every persona.
+CUSTOM_HEADING = "What the person whom you answer asks of every answer:"
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,16 @@ def assemble(
     left_out_count: int = 0,
     layout: str = PERSONA_FIRST,
     persona_name: str = "",
+    custom_instructions: str = "",
+    excluded_post_ids: tuple[int, ...] = (),
 ) -> Assembled:
     """Build the prompt; for ``THREAD_FIRST`` the turns are a transcript. Raises
-    :class:`forllm_server.prompts.budget.DoesNotFit`."""
+    :class:`forllm_server.prompts.budget.DoesNotFit`.
+
+    ``custom_instructions``: what the person tells every persona; ``excluded_post_ids`` are only noted.
+    """
+    custom = f"{CUSTOM_HEADING}\n{custom_instructions.strip()}" if custom_instructions.strip() else ""
+    custom_tokens = counter.count(custom) + (0 if instructions or not custom else TOKENS_PER_MESSAGE)
     if layout == THREAD_FIRST:
         instructions = _role(persona_name, instructions)
     persona_tokens = counter.count(instructions) + (TOKENS_PER_MESSAGE if instructions else 0)
@@ -58,7 +67,7 @@ def assemble(
         persona_tokens += counter.count(THREAD_FIRST_RULES) + TOKENS_PER_MESSAGE
     turn_tokens = [counter.count(turn.text) + TOKENS_PER_MESSAGE for turn in turns]
     room = Room(context_tokens, reply_tokens, counter.is_exact)
-    fitted = fit(turn_tokens, persona_tokens=persona_tokens, room=room)
+    fitted = fit(turn_tokens, persona_tokens=persona_tokens + custom_tokens, room=room)
     breakdown = Breakdown(
         context_tokens=context_tokens,
         context_source=context_source,
@@ -66,15 +75,23 @@ def assemble(
         margin_tokens=room.margin_tokens,
         persona_tokens=persona_tokens,
         post_tokens=turn_tokens[-1],
-        ancestor_tokens=fitted.prompt_tokens - persona_tokens - turn_tokens[-1],
+        ancestor_tokens=fitted.prompt_tokens - persona_tokens - custom_tokens - turn_tokens[-1],
         prompt_tokens=fitted.prompt_tokens,
         ancestor_count=len(turns) - 1,
         omitted_post_ids=tuple(turns[index].post_id for index in fitted.omitted),
         left_out_count=left_out_count,
         is_exact=counter.is_exact,
+        custom_tokens=custom_tokens,
+        excluded_post_ids=excluded_post_ids,
     )
-    lay_out = _thread_first if layout == THREAD_FIRST else _messages
-    return Assembled(layout, tuple(lay_out(instructions, turns, fitted)), breakdown)
+    if layout == THREAD_FIRST:
+        return Assembled(layout, tuple(_thread_first(instructions, custom, turns, fitted)), breakdown)
+    return Assembled(layout, tuple(_messages(_both(instructions, custom), turns, fitted)), breakdown)
+
+
+def _both(instructions: str, custom: str) -> str:
+    """One system message, for many chat templates take no second one."""
+    return "\n\n".join(filter(None, (instructions, custom)))
 
 
 def _role(persona_name: str, instructions: str) -> str:
@@ -83,10 +100,10 @@ def _role(persona_name: str, instructions: str) -> str:
     return f"{name}{instructions}\n\nAnswer the last post above. Write only the answer.".strip()
 
 
-def _thread_first(instructions: str, turns: Sequence[Turn], fitted: Fitted) -> list[PromptMessage]:
+def _thread_first(instructions: str, custom: str, turns: Sequence[Turn], fitted: Fitted) -> list[PromptMessage]:
     thread = _messages("", turns, fitted)
     return [
-        PromptMessage("system", THREAD_FIRST_RULES),
+        PromptMessage("system", _both(THREAD_FIRST_RULES, custom)),
         PromptMessage("user", f"{thread[0].content}\n\n---\n\n{instructions}"),
     ]
 

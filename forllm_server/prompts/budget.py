@@ -63,6 +63,10 @@ class Breakdown:
     omitted_post_ids: tuple[int, ...] = ()
     left_out_count: int = 0
     is_exact: bool = False
+    #: of what a person tells every persona
+    custom_tokens: int = 0
+    #: posts that a person keeps from models
+    excluded_post_ids: tuple[int, ...] = ()
     #: the server's own count afterwards, where it reports one
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -79,12 +83,14 @@ class Breakdown:
             "reply_tokens": self.reply_tokens,
             "margin_tokens": self.margin_tokens,
             "persona_tokens": self.persona_tokens,
+            "custom_tokens": self.custom_tokens,
             "post_tokens": self.post_tokens,
             "ancestor_tokens": self.ancestor_tokens,
             "prompt_tokens": self.prompt_tokens,
             "ancestor_count": self.ancestor_count,
             "omitted_post_ids": list(self.omitted_post_ids),
             "left_out_count": self.left_out_count,
+            "excluded_post_ids": list(self.excluded_post_ids),
             "is_exact": self.is_exact,
             "is_complete": self.is_complete,
             **self.facts,

@@ -16,6 +16,8 @@ class ThreadPost:
     persona_id: int | None
     content: str
     is_deleted: bool = False
+    #: a person keeps it from models
+    is_excluded: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,25 +32,25 @@ class Turn:
 def turns_of(posts: Sequence[ThreadPost], *, persona_id: int, title: str, left_out_before: int = 0) -> tuple[Turn, ...]:
     """The thread as turns, first post to the one asked about (which is last, and always spoken to the persona).
 
-    The persona's own posts are the assistant's; all others are the user's. Who speaks is said in the text as soon as
-    more than one other voice takes part. ``left_out_before``: ancestors after the first that were not even read.
+    Posts that are deleted or kept from models are passed over, but not the one asked about. The persona's own posts are
+    the assistant's; all others are the user's. Who speaks is said in the text as soon as more than one other voice
+    takes part. ``left_out_before``: ancestors after the first that were not even read.
     """
-    others = {post.author_name for post in posts if post.persona_id != persona_id or post is posts[-1]}
+    seen = [post for post in posts if not post.is_excluded or post is posts[-1]]
+    others = {post.author_name for post in seen if post.persona_id != persona_id or post is posts[-1]}
     are_named = len(others) > 1
     turns = []
     for number, post in enumerate(posts):
         is_last = number == len(posts) - 1
-        if post.is_deleted and not is_last:
+        if (post.is_deleted or post.is_excluded) and not is_last:
             continue
         is_own = post.persona_id == persona_id and not is_last
         text = post.content
         if are_named and not is_own:
             text = f"{post.author_name} wrote:\n\n{text}"
-        if number == 0 and title:
-            text = f"# {title}\n\n{text}"
-        if number == 1 and left_out_before:
-            text = f"{omission_note(left_out_before)}\n\n{text}"
-        turns.append(Turn(post.post_id, "assistant" if is_own else "user", text))
+        turns.append(
+            Turn(post.post_id, "assistant" if is_own else "user", _headed(text, number, title, left_out_before))
+        )
     return tuple(turns)
 
 
@@ -59,15 +61,25 @@ def transcript_of(posts: Sequence[ThreadPost], *, title: str, left_out_before: i
     """
     turns = []
     for number, post in enumerate(posts):
-        if post.is_deleted and number < len(posts) - 1:
+        if (post.is_deleted or post.is_excluded) and number < len(posts) - 1:
             continue
         text = f"{post.author_name} wrote:\n\n{post.content}"
-        if number == 0 and title:
-            text = f"# {title}\n\n{text}"
-        if number == 1 and left_out_before:
-            text = f"{omission_note(left_out_before)}\n\n{text}"
-        turns.append(Turn(post.post_id, "user", text))
+        turns.append(Turn(post.post_id, "user", _headed(text, number, title, left_out_before)))
     return tuple(turns)
+
+
+def excluded_of(posts: Sequence[ThreadPost]) -> tuple[int, ...]:
+    """The ids of those that a person keeps from models; the post asked about is shown all the same."""
+    return tuple(post.post_id for post in posts[:-1] if post.is_excluded and not post.is_deleted)
+
+
+def _headed(text: str, number: int, title: str, left_out_before: int) -> str:
+    """The first post bears the topic's title, the second tells of what was not even read between them."""
+    if number == 0 and title:
+        return f"# {title}\n\n{text}"
+    if number == 1 and left_out_before:
+        return f"{omission_note(left_out_before)}\n\n{text}"
+    return text
 
 
 def omission_note(count: int) -> str:

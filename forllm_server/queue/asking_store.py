@@ -28,6 +28,7 @@ class PostAsked:
     characters: int
     span: int
     has_rates: bool
+    is_locked: bool = False
 
 
 _FIND = text(
@@ -38,7 +39,7 @@ _FIND = text(
     "SELECT posts.id, posts.topic_id, topics.subforum_id, posts.deleted_at IS NOT NULL, "
     "(SELECT sum(characters) FROM walk), "
     "coalesce((SELECT max(id) FROM llm_requests) - (SELECT min(id) FROM llm_requests WHERE status = 'queued') + 1, 0), "
-    "EXISTS (SELECT 1 FROM model_rates) "
+    "EXISTS (SELECT 1 FROM model_rates), topics.is_locked "
     "FROM posts JOIN topics ON topics.id = posts.topic_id JOIN subforums ON subforums.id = topics.subforum_id "
     "WHERE posts.id = :post_id AND topics.deleted_at IS NULL AND subforums.deleted_at IS NULL"
 )
@@ -49,7 +50,7 @@ def find_post_asked(connection: Connection, post_id: int) -> PostAsked | None:
     row = connection.execute(_FIND, {"post_id": post_id}).first()
     if row is None:
         return None
-    return PostAsked(row[0], row[1], row[2], bool(row[3]), int(row[4] or 0), int(row[5]), bool(row[6]))
+    return PostAsked(row[0], row[1], row[2], bool(row[3]), int(row[4] or 0), int(row[5]), bool(row[6]), bool(row[7]))
 
 
 _COUNT_WAITING = select(func.count()).where(

@@ -70,7 +70,8 @@ def list_ids_without_estimate(connection: Connection, *, limit: int) -> list[int
 
 _LAST_FINISHED = (
     select(_r.id, _r.finished_at)
-    .where(_r.status == text("'succeeded'"))
+    # A partial text that a person posted says nothing about how long its answer would have taken.
+    .where(_r.status == text("'succeeded'"), _r.finish_reason.is_distinct_from("partial"))
     .order_by(_r.id.desc())
     .limit(bindparam("last"))
     .subquery()

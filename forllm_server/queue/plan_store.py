@@ -12,6 +12,7 @@ from forllm_server.queue.backend_state_store import list_last_served
 from forllm_server.queue.dispatch import Candidate
 from forllm_server.queue.model import Lane, Status
 from forllm_server.queue.plan import LONGEST_PLAN, order
+from forllm_server.queue.remembering import remembered
 from forllm_server.queue.tables import ORDER_IN_LINE, llm_requests
 
 _c = llm_requests.c
@@ -32,22 +33,6 @@ _COLUMNS = (
     _c.parameters["max_tokens"].as_integer().label("max_tokens"),
     _c.input["prompt_tokens"].as_float().label("prompt_tokens"),
     _c.owner_id,
-)
-_CANDIDATES = (
-    select(
-        _c.id,
-        _c.lane,
-        _c.priority,
-        _c.model_id,
-        _c.persona_version_id,
-        _c.topic_id,
-        _c.created_at,
-        _c.pinned,
-        _c.owner_id,
-    )
-    .where(text("status = 'queued'"), _c.backend_id == bindparam("id_", type_=Id))
-    .order_by(*ORDER_IN_LINE)
-    .limit(bindparam("limit_"))
 )
 
 
@@ -84,6 +69,21 @@ def list_queued(connection: Connection, backend_id: int, *, limit: int) -> list[
     return [_in_line(row) for row in connection.execute(_QUEUED, {"id_": backend_id, "limit_": limit}).mappings()]
 
 
+def list_line(connection: Connection, backend_id: int, now: datetime, *, limit: int = LONGEST_PLAN) -> Sequence[InLine]:
+    """The first ``limit`` queued requests of a backend in the order of service.
+
+    By the queue's version alone: with time nothing changes in the order but who has waited for a day.
+    """
+
+    def read() -> tuple[InLine, ...]:
+        last = list_last_served(connection).get(backend_id)
+        queued = {each.id: each for each in list_queued(connection, backend_id, limit=limit)}
+        ordered = order([each.candidate for each in queued.values()], last, now, limit=limit)
+        return tuple(queued[each.id] for each in ordered)
+
+    return remembered(connection, ("line", backend_id, limit), read)
+
+
 def list_in_line(
     connection: Connection, statuses: Sequence[Status], *, limit: int, backend_id: int | None = None
 ) -> list[InLine]:
@@ -113,14 +113,18 @@ def has_more_queued(connection: Connection, backend_id: int, number: int) -> boo
     return connection.execute(_LONGER, {"id_": backend_id, "number": number}).first() is not None
 
 
-def list_crowds(connection: Connection) -> list[Crowd]:
+def list_crowds(connection: Connection) -> Sequence[Crowd]:
     """All queued requests that have a model, counted by backend, model and persona."""
+    return remembered(connection, "crowds", lambda: _read_crowds(connection))
+
+
+def _read_crowds(connection: Connection) -> tuple[Crowd, ...]:
     rows = connection.execute(
         select(_c.backend_id, _c.model_id, _c.persona_id, func.count())
         .where(text("status = 'queued'"), _c.backend_id.is_not(None), _c.model_id.is_not(None))
         .group_by(_c.backend_id, _c.model_id, _c.persona_id)
     )
-    return [Crowd(*row) for row in rows]
+    return tuple(Crowd(*row) for row in rows)
 
 
 def list_positions(
@@ -130,10 +134,9 @@ def list_positions(
 
     ``backend_ids``: of these backends only; one statement each.
     """
-    last = list_last_served(connection)
     positions: dict[int, int] = {}
     for backend_id in _list_backend_ids(connection) if backend_ids is None else backend_ids:
-        line = order(_list_candidates(connection, backend_id, limit), last.get(backend_id), now, limit=limit)
+        line = list_line(connection, backend_id, now, limit=limit)
         positions |= {each.id: place for place, each in enumerate(line, start=1)}
     return positions
 
@@ -141,11 +144,6 @@ def list_positions(
 def _list_backend_ids(connection: Connection) -> list[int]:
     backends = metadata.tables["backends"].c
     return list(connection.execute(select(backends.id).where(backends.deleted_at.is_(None))).scalars())
-
-
-def _list_candidates(connection: Connection, backend_id: int, limit: int) -> list[Candidate]:
-    rows = connection.execute(_CANDIDATES, {"id_": backend_id, "limit_": limit})
-    return [Candidate(row[0], Lane(row[1]), *row[2:]) for row in rows]
 
 
 def find_pinned_range(connection: Connection, lane: Lane) -> tuple[float, float] | None:

@@ -125,6 +125,14 @@ Index(
     sqlite_where=text("status IN ('queued', 'waiting', 'held', 'running') AND post_id IS NOT NULL"),
     postgresql_where=text("status IN ('queued', 'waiting', 'held', 'running') AND post_id IS NOT NULL"),
 )
+# How a persona has done lately.
+Index(
+    "ix_llm_requests_persona_results",
+    _c.persona_id,
+    _c.finished_at,
+    sqlite_where=text("finished_at IS NOT NULL"),
+    postgresql_where=text("finished_at IS NOT NULL"),
+)
 # What a topic shows at its place in the thread: everything that did not become a reply.
 Index(
     "ix_llm_requests_topic_unanswered",

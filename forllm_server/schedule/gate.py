@@ -36,6 +36,13 @@ class Gate:
         """When it closes, UTC; None when closed now or when no end is in sight."""
         return windows.open_until(self.plan, backend_id, self.at)
 
+    def opened_at(self, backend_id: int | None = None) -> datetime | None:
+        """When the present or last opening began, UTC; None when no window is set or none was open for ten days."""
+        if self.is_always_open(backend_id):
+            return None
+        intervals = windows.open_intervals(self.plan, backend_id, self.at - MEMORY, self.at)
+        return intervals[-1].start if intervals else None
+
     def next_opening(self, backend_id: int | None = None) -> datetime | None:
         """When it opens next, UTC, after now; None when none is in sight."""
         return windows.next_opening(self.plan, backend_id, self.at)
@@ -63,3 +70,8 @@ def read_plan(connection: Connection, now: datetime, default_zone: ZoneInfo | No
 def read_gate(connection: Connection, now: datetime, default_zone: ZoneInfo | None = None) -> Gate:
     """The gate as of ``now``; without ``default_zone`` in the zone of the settings, or the machine's."""
     return Gate(read_plan(connection, now, default_zone), now)
+
+
+def last_opening(connection: Connection, now: datetime, default_zone: ZoneInfo | None = None) -> datetime:
+    """Since when an answer is last night's: the last opening of a window, or a day ago where there is none."""
+    return read_gate(connection, now, default_zone).opened_at() or now - timedelta(hours=24)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from forllm_server.settings.texts import MOST_COMMAND_CHARACTERS, check_command, check_programs
+from forllm_server.settings.texts import MOST_COMMAND_CHARACTERS, check_command, check_lines, check_programs
 
 Value = int | float | str | bool | None
 
@@ -62,6 +62,8 @@ class Field:
     unit: str = ""
     #: characters, of a text
     longest: int = 0
+    #: a text of several lines
+    has_lines: bool = False
     #: given a text and the setting's name; raises Invalid
     check: Callable[[str, str], object] | None = None
 
@@ -94,6 +96,12 @@ FIELDS: tuple[Field, ...] = (
         "judge_persona_id", "Judge", None, Kind.PERSONA, Section.ANSWERS, is_optional=True,
         help="Votes on replies as you do, when you ask for it on the leaderboard; kept apart from your votes. "
         "Empty: nobody.",
+    ),
+    Field(
+        "custom_instructions", "Your instructions to every persona", "", Kind.TEXT, Section.ANSWERS,
+        longest=4_000, has_lines=True, check=check_lines,
+        help="What you want of every answer, whoever gives it: a language, a unit system, what you know already. "
+        "Sent with every prompt, after the persona's own instructions.",
     ),
     Field(
         "timezone", "Time zone", "", Kind.TIMEZONE, Section.NIGHT,

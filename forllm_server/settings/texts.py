@@ -24,3 +24,9 @@ def check_programs(text: str, name: str) -> None:
             raise Invalid(f"“{program[:40]}” would mean nearly every program. Give letters of its name.", field=name)
         if "/" in program or "\\" in program:
             raise Invalid(f"“{program[:40]}” is a path. Give the program's name alone.", field=name)
+
+
+def check_lines(text: str, name: str) -> None:
+    """Raises Invalid, with ``field``, for what no database holds."""
+    if any(letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in text):
+        raise Invalid("The text holds characters that cannot be stored. Remove them.", field=name)

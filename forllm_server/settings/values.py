@@ -29,6 +29,7 @@ class Settings:
     reply_max_tokens: int
     temperature: float | None
     judge_persona_id: int | None
+    custom_instructions: str
     timezone: str
     silence_seconds: int
     max_attempts: int
@@ -157,10 +158,11 @@ def check_value(field: Field, value: Any) -> Value:
 
 
 def _check_text(field: Field, value: Any) -> Value:
-    text = value.strip() if isinstance(value, str) else ""
+    text = value.strip().replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else ""
     # A line break, or what no database column of text holds.
-    is_good = isinstance(value, str) and len(text) <= field.longest and text.isprintable()
-    _demand(field, is_good, f"must be one line of up to {field.longest:,} characters", value)
+    is_good = isinstance(value, str) and len(text) <= field.longest and (field.has_lines or text.isprintable())
+    what = "a text" if field.has_lines else "one line"
+    _demand(field, is_good, f"must be {what} of up to {field.longest:,} characters", value)
     if field.check is not None:
         field.check(text, field.name)
     return text

@@ -96,6 +96,9 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
         (f"/api/v1/posts/{topic['post_id']}/replies", {"content": "x"}),
         (f"/api/v1/posts/{topic['post_id']}/llm-requests", {"another": True}),
         ("/api/v1/personas", {"name": "P", "instructions": "x"}),
+        ("/api/v1/personas/1/copies", {}),
+        ("/api/v1/persona-files", {"persona": {"name": "C", "description": "x", "first_mes": ""}}),
+        ("/api/v1/persona-trials", {"post_id": topic["post_id"], "name": "D", "instructions": "x"}),
         ("/api/v1/schedule/windows", window),
         ("/api/v1/schedule/exceptions", {"date": "2026-12-24", "kind": "closed"}),
         ("/api/v1/schedule/extension", {"until": "23:59", "backend_id": 1}),
@@ -105,7 +108,28 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
             {"subforum_id": topic["subforum_id"], "title": "R", "content": "x", "days": ["mon"], "minute": 0},
         ),
         ("/api/v1/recurring-topics/1/runs", {}),
+        (
+            "/api/v1/batches",
+            {
+                "subforum_id": topic["subforum_id"],
+                "title": "B",
+                "text": "Why?",
+                "template": "{{line}}",
+                "persona_ids": [1],
+            },
+        ),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
+        ("/api/v1/drafts", {"kind": "reply", "target_id": topic["post_id"], "content": "x"}),
+        ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),
+        ("/api/v1/unread/markings", {}),
+        (
+            "/api/v1/channels",
+            {
+                "name": "C",
+                "kind": "ntfy",
+                "options": {"base_url": "http://127.0.0.1:9", "topic": "night", "may_be_local": True},
+            },
+        ),
     ]
     for number, (address, body) in enumerate(creates):
         first, second = (
@@ -132,7 +156,7 @@ def test_the_description_names_every_route_and_nothing_secret(app: Flask, client
     described = answer.get_json()
     assert described["openapi"] == "3.1.0"
     routes = {
-        rule.rule.replace("<int:", "{").replace(">", "}")
+        re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule)
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/api/v1/") and rule.endpoint != "api-docs.openapi_json"
     }

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 from forllm_server.clock import now
+from tests.benchmarks.crowd import measure_crowd
+from tests.benchmarks.gap import measure_gap
 from tests.benchmarks.growth import measure_growth
 from tests.benchmarks.kill import run_kill
 from tests.benchmarks.measure import FULL, QUICK, Row, as_table, fsync_seconds, machine
@@ -31,7 +33,9 @@ PARTS = {
     "pace": measure_pace,
     "memory": measure_memory,
     "growth": measure_growth,
+    "gap": measure_gap,
     "saturation": measure_saturation,
+    "crowd": measure_crowd,
     "search": measure_search,
 }
 

@@ -45,6 +45,11 @@ class Scale:
     waiting: tuple[int, ...]
     #: threads, and personas that answer in each, of the saturation
     saturation: tuple[int, int]
+    #: how often each way of asking is taken on each server of the saturation
+    passages: int
+    #: slots of the servers, and MiB of the prompt cache beside them
+    slots: tuple[int, ...] = (1, 4)
+    caches_mib: tuple[int, ...] = (256, 0)
 
 
 FULL = Scale(
@@ -58,7 +63,8 @@ FULL = Scale(
     slow_tokens=300,
     histories=(0, 100_000, 1_000_000),
     waiting=(10, 1_000, 100_000),
-    saturation=(6, 4),
+    saturation=(12, 4),
+    passages=3,
 )
 QUICK = Scale(
     200_000,
@@ -72,6 +78,7 @@ QUICK = Scale(
     histories=(0, 100_000),
     waiting=(10, 1_000),
     saturation=(3, 3),
+    passages=1,
 )
 TINY = Scale(
     400,
@@ -85,6 +92,9 @@ TINY = Scale(
     histories=(0, 60),
     waiting=(2, 8),
     saturation=(1, 2),
+    passages=1,
+    slots=(4,),
+    caches_mib=(0,),
 )
 
 

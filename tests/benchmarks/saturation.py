@@ -1,17 +1,17 @@
-"""Whether the real llama.cpp ever waits for FORLLM: the same requests through FORLLM's workers, through a bare client
-in the best order, and through one that takes them first in, first out. One slot; the engine is started anew each time.
+"""Whether the real llama.cpp ever waits for FORLLM: the same requests through FORLLM's workers, through bare clients
+in the best orders, and through one that takes them first in, first out. On one slot and on four, with and without the
+prompt cache beside them; the engine is started anew for each passage, and the ways take turns.
 """
 
-import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import requests
 from sqlalchemy import Connection, text
 
 from forllm_server import clock
@@ -28,168 +28,180 @@ from forllm_server.personas.editing import create_persona
 from forllm_server.queue.prompt_store import find_prompt
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
+from tests.benchmarks.bare import PATIENCE_SECONDS, Passage, Wish, ask_in_lanes, ask_in_order
 from tests.benchmarks.measure import Row, Scale, at_least
 from tests.benchmarks.places import installed, write_chains
 from tests.support.world import insert_model
 
-_MODEL = "smollm2"
+MODEL = "smollm2"
 _CONTEXT_TOKENS = 4096
 #: Posts of each thread; the question is the last one, so that every prompt holds them all.
 _THREAD_POSTS = 5
 #: Short and long answers, by persona in turn.
 _ANSWER_TOKENS = (8, 48)
 _STANCES = ("Doubt everything.", "Answer in one sentence.", "Think of the costs.", "Explain it to a child.")
-#: With and without the cache beside the slot, in MiB.
-_CACHES = {"prompt cache on": 256, "no prompt cache in RAM": 0}
-_PATIENCE_SECONDS = 1800.0
+_FIFO = "bare client, first in first out"
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """One request as it is sent, and the thread that it is about."""
+class _Server:
+    """A way to start llama.cpp."""
 
-    topic_id: int
-    messages: Sequence[Mapping[str, Any]]
-    max_tokens: int
-
-
-@dataclass(frozen=True)
-class Passage:
-    """All requests, once: seconds, and tokens as the server counted them."""
-
-    seconds: float
-    output_tokens: int
-    prompt_tokens: int
-    cached_tokens: int
+    slots: int
+    #: of the cache that it keeps in memory beside the slots
+    cache_mib: int
 
     @property
-    def tokens_per_second(self) -> float:
-        return self.output_tokens / self.seconds
+    def least_gain(self) -> float:
+        """How many times as fast as first in first out FORLLM has to be there."""
+        return 3.0 if self.slots == 1 and not self.cache_mib else 1.0
 
     @property
-    def note(self) -> str:
-        share = self.cached_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
-        return (
-            f"{self.tokens_per_second:.1f} tokens/s written, {self.output_tokens:,} in all; "
-            f"{self.cached_tokens:,} of {self.prompt_tokens:,} prompt tokens cached ({share:.0%})"
-        )
+    def name(self) -> str:
+        slots = "one slot" if self.slots == 1 else f"{self.slots} slots"
+        return f"{slots}, prompt cache {'on' if self.cache_mib else 'off'}"
+
+
+Way = Callable[[EngineAddress], Passage]
 
 
 def measure_saturation(folder: Path, scale: Scale) -> list[Row]:
-    """Each way once for each cache, and the shares."""
+    """Each way so many times on each server, in turns; the shares."""
     rows: list[Row] = []
-    for name, cache_mib in _CACHES.items():
-        place = folder / str(cache_mib)
-        place.mkdir(parents=True)
-        rows += _rows(name, _measure_ways(place, scale.saturation, cache_mib), scale.saturation)
+    for server in (_Server(slots, cache_mib) for slots in scale.slots for cache_mib in scale.caches_mib):
+        stand = _Stand(folder / f"{server.slots}-{server.cache_mib}", server, scale.saturation)
+        rows += _rows(server, stand.measure(scale.passages), scale.saturation)
     return rows
 
 
-def _measure_ways(folder: Path, size: tuple[int, int], cache_mib: int) -> dict[str, Passage]:
-    """Each way once, one after the other: together they take minutes already."""
-    with _engine(cache_mib) as address, installed(folder / "data") as installation:
-        forllm, wishes = _through_forllm(installation, address, size)
-    with _engine(cache_mib) as address:
-        best = _through_bare_client(address, sorted(wishes, key=lambda wish: wish.topic_id))
-    with _engine(cache_mib) as address:
-        fifo = _through_bare_client(address, wishes)
-    return {"forllm": forllm, "best": best, "fifo": fifo}
+class _Stand:
+    """One kind of server, and the ways to have it answer the same questions."""
+
+    def __init__(self, folder: Path, server: _Server, size: tuple[int, int]) -> None:
+        self._folder = folder
+        self._server = server
+        self._size = size
+        #: as FORLLM has sent them the first time, in the order in which they were asked
+        self._wishes: list[Wish] = []
+        self._number = 0
+
+    def measure(self, passages: int) -> dict[str, Passage]:
+        """Of each way the passage that took the median time."""
+        ways: dict[str, Way] = {_forllm(at_once): partial(self._ask_forllm, at_once) for at_once in self._widths()}
+        ways |= {_bare(lanes): partial(self._ask_lanes, lanes) for lanes in self._widths()}
+        ways[_FIFO] = lambda address: ask_in_order(address, self._wishes)
+        taken: dict[str, list[Passage]] = {name: [] for name in ways}
+        for _ in range(passages):
+            for name, way in ways.items():
+                with _engine(self._server) as address:
+                    taken[name].append(way(address))
+        middle = (passages - 1) // 2
+        return {name: sorted(found, key=lambda each: each.seconds)[middle] for name, found in taken.items()}
+
+    def _widths(self) -> list[int]:
+        return sorted({1, self._server.slots})
+
+    def _ask_lanes(self, lanes: int, address: EngineAddress) -> Passage:
+        return ask_in_lanes(address, self._wishes, lanes)
+
+    def _ask_forllm(self, at_once: int, address: EngineAddress) -> Passage:
+        """Ask everything, then let the real workers work."""
+        self._number += 1
+        with installed(self._folder / str(self._number)) as installation:
+            ids = ask_all(installation, address, self._size, at_once)
+            seconds = _work(installation, at_once)
+            with installation.database.read() as connection:
+                statuses = set(connection.execute(text("SELECT status FROM llm_requests")).scalars())
+                assert statuses == {"succeeded"}, statuses
+                found = connection.execute(text(_USAGE)).one()
+                self._wishes = self._wishes or [_wish(connection, llm_request_id) for llm_request_id in ids]
+        return Passage(seconds, *found)
 
 
-def _rows(name: str, found: Mapping[str, Passage], size: tuple[int, int]) -> list[Row]:
+def _rows(server: _Server, found: Mapping[str, Passage], size: tuple[int, int]) -> list[Row]:
+    """The passages, then FORLLM's best way beside the best bare one."""
     number = size[0] * size[1]
-    forllm, best, fifo = found["forllm"], found["best"], found["fifo"]
+    rows = [
+        Row(f"{number} requests, {server.name}: {name}", passage.seconds, "s", _note(server, passage))
+        for name, passage in found.items()
+    ]
+    forllm, bare = (
+        max((each for name, each in found.items() if name.startswith(who)), key=lambda each: each.tokens_per_second)
+        for who in ("FORLLM", "bare client")
+    )
+    share, gain = forllm.tokens_per_second / bare.tokens_per_second, found[_FIFO].seconds / forllm.seconds
     return [
-        Row(f"{number} requests, {name}: bare client, first in first out", fifo.seconds, "s", fifo.note),
-        Row(f"{number} requests, {name}: bare client, best order", best.seconds, "s", best.note),
-        Row(f"{number} requests, {name}: FORLLM", forllm.seconds, "s", forllm.note),
-        at_least(
-            f"… {name}: tokens/s as a share of the best", forllm.tokens_per_second / best.tokens_per_second, "", 0.97
-        ),
-        at_least(f"… {name}: times as fast as first in first out", fifo.seconds / forllm.seconds, "", 1),
+        *rows,
+        at_least(f"… {server.name}: tokens/s as a share of the best bare client's", share, "", 0.97),
+        at_least(f"… {server.name}: times as fast as first in first out", gain, "", server.least_gain),
     ]
 
 
+def _note(server: _Server, passage: Passage) -> str:
+    if server.slots > 1:
+        return passage.note
+    return f"{passage.note}; the server idle {passage.idle_milliseconds:.0f} ms for each"
+
+
+def _forllm(at_once: int) -> str:
+    return f"FORLLM, {at_once} at once"
+
+
+def _bare(lanes: int) -> str:
+    return f"bare client, thread by thread, {lanes} at once"
+
+
 @contextmanager
-def _engine(cache_mib: int) -> Iterator[EngineAddress]:
+def _engine(server: _Server) -> Iterator[EngineAddress]:
     """FORLLM's embedded engine, warm but with nothing cached."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     settings = EngineSettings(
         gguf_path=shipped_model(),
-        name=_MODEL,
+        name=MODEL,
         context_tokens=_CONTEXT_TOKENS,
         threads=max(1, cores - 1),
         batch_threads=cores,
-        cache_mib=cache_mib,
+        cache_mib=server.cache_mib,
+        slots=server.slots,
     )
-    engine = Engine(settings, idle_seconds=_PATIENCE_SECONDS)
+    engine = Engine(settings, idle_seconds=PATIENCE_SECONDS)
     try:
         address = engine.address()
-        _through_bare_client(address, [_Wish(0, [{"role": "user", "content": "Hello"}], 4)])
+        ask_in_order(address, [Wish(0, MODEL, [{"role": "user", "content": "Hello"}], 4)])
         yield address
     finally:
         engine.stop()
 
 
-def _through_bare_client(address: EngineAddress, wishes: Sequence[_Wish]) -> Passage:
-    """One request after the other, without a pause."""
-    usages: list[Mapping[str, Any]] = []
-    started = time.perf_counter()
-    with requests.Session() as session:
-        # The server ends idle connections whenever it likes, so each request has its own, as FORLLM's have.
-        session.headers.update({"Authorization": f"Bearer {address.api_key}", "Connection": "close"})
-        usages.extend(_ask_barely(session, address.url, wish) for wish in wishes)
-    seconds = time.perf_counter() - started
-    cached = sum((usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0) for usage in usages)
-    written = sum(usage["completion_tokens"] for usage in usages)
-    return Passage(seconds, written, sum(usage["prompt_tokens"] for usage in usages), cached)
-
-
-def _ask_barely(session: requests.Session, url: str, wish: _Wish) -> Mapping[str, Any]:
-    body = {"model": _MODEL, "messages": wish.messages, "max_tokens": wish.max_tokens, "temperature": 0.0}
-    body |= {"stream": True, "stream_options": {"include_usage": True}, "cache_prompt": True}
-    usage: Mapping[str, Any] = {}
-    with session.post(f"{url}/v1/chat/completions", json=body, stream=True, timeout=_PATIENCE_SECONDS) as response:
-        response.raise_for_status()
-        for line in response.iter_lines(chunk_size=1):
-            if line.startswith(b"data: {"):
-                usage = json.loads(line.removeprefix(b"data: ")).get("usage") or usage
-    return usage
-
-
-def _through_forllm(
-    installation: Installation, address: EngineAddress, size: tuple[int, int]
-) -> tuple[Passage, list[_Wish]]:
-    """Ask everything, then let the real workers work; also the requests as they were sent, in the order asked."""
+def _work(installation: Installation, at_once: int) -> float:
+    """Run the workers until everything is answered; the seconds until the last reply was there."""
     database = installation.database
-    ids = _ask_all(installation, address, size)
     with ExitStack() as stack:
         connections = Connections(installation.secret_key)
         stack.callback(connections.close)
         kinds = {"reply": ReplyKind(JobContext(database, connections))}
-        pool = WorkerPool(database, kinds=kinds, plan=NightPlan(), threads=2, wakeup=Wakeup())
-        started = time.perf_counter()
+        pool = WorkerPool(database, kinds=kinds, plan=NightPlan(), threads=at_once + 1, wakeup=Wakeup())
+        started_at = clock.now()
+        ends_at = time.monotonic() + PATIENCE_SECONDS
         pool.start()
         stack.callback(pool.stop)
-        while _count_live(installation):
-            assert time.perf_counter() - started < _PATIENCE_SECONDS, "it takes too long"
-            time.sleep(0.02)
-        seconds = time.perf_counter() - started
+        while count_live(installation):
+            assert time.monotonic() < ends_at, "it takes too long"
+            time.sleep(0.05)
     with database.read() as connection:
-        statuses = set(connection.execute(text("SELECT status FROM llm_requests")).scalars())
-        assert statuses == {"succeeded"}, statuses
-        written, prompt, cached = connection.execute(text(_USAGE)).one()
-        wishes = [_wish(connection, llm_request_id) for llm_request_id in ids]
-    return Passage(seconds, written, prompt, cached), wishes
+        finished_at = connection.execute(text("SELECT max(finished_at) FROM llm_requests")).scalar_one()
+    return (datetime.fromisoformat(finished_at).replace(tzinfo=started_at.tzinfo) - started_at).total_seconds()
 
 
+#: The numbers of a Passage behind its seconds.
 _USAGE = """
-    SELECT sum(json_extract(usage, '$.completion_tokens')), sum(json_extract(usage, '$.prompt_tokens')),
-        sum(coalesce(json_extract(usage, '$.cached_tokens'), 0)) FROM llm_requests
+    SELECT count(*), sum(json_extract(usage, '$.completion_tokens')), sum(json_extract(usage, '$.prompt_tokens')),
+        sum(coalesce(json_extract(usage, '$.cached_tokens'), 0)),
+        sum(json_extract(usage, '$.prompt_seconds') + json_extract(usage, '$.generation_seconds')) FROM llm_requests
 """
 
 
-def _ask_all(installation: Installation, address: EngineAddress, size: tuple[int, int]) -> list[int]:
+def ask_all(installation: Installation, address: EngineAddress, size: tuple[int, int], at_once: int) -> list[int]:
     """Each persona asks every thread in turn: the order in which people ask, and the worst for a cache."""
     topics, personas = size
     questions = write_chains(installation.database, topics, _THREAD_POSTS)
@@ -202,10 +214,11 @@ def _ask_all(installation: Installation, address: EngineAddress, size: tuple[int
             kind="llama_cpp",
             base_url=address.url,
             api_key=address.api_key,
+            concurrency=at_once,
             secret_key=installation.secret_key,
             now=now,
         )
-        model_id = insert_model(connection, record.id, now, name=_MODEL)
+        model_id = insert_model(connection, record.id, now, name=MODEL)
         persona_ids = [
             create_persona(
                 connection,
@@ -224,17 +237,18 @@ def _ask_all(installation: Installation, address: EngineAddress, size: tuple[int
         ]
 
 
-def _count_live(installation: Installation) -> int:
+def count_live(installation: Installation) -> int:
+    """How many requests are not over yet."""
     with installation.database.read() as connection:
         live = "SELECT count(*) FROM llm_requests WHERE status IN ('queued', 'running', 'waiting')"
         return int(connection.execute(text(live)).scalar_one())
 
 
-def _wish(connection: Connection, llm_request_id: int) -> _Wish:
+def _wish(connection: Connection, llm_request_id: int) -> Wish:
     row = connection.execute(
         text("SELECT topic_id, json_extract(parameters, '$.max_tokens') FROM llm_requests WHERE id = :id"),
         {"id": llm_request_id},
     ).one()
     prompt = find_prompt(connection, llm_request_id)
     assert prompt is not None
-    return _Wish(row[0], prompt.messages, row[1])
+    return Wish(row[0], MODEL, prompt.messages, row[1])

@@ -14,8 +14,8 @@ from tests.benchmarks.kill import Report, as_kill_table
 from tests.benchmarks.measure import TINY, Row, Scale, as_table, at_least, at_most, fsync_seconds, medians
 from tests.benchmarks.places import find_place, forum_folder, installed
 
-#: These start a process of FORLLM, or a real engine.
-_SLOW = {"pages", "memory", "saturation"}
+#: These start a process of FORLLM, a real engine, or PostgreSQL.
+_SLOW = {"pages", "memory", "saturation", "crowd"}
 
 
 @pytest.fixture(autouse=True)

@@ -70,6 +70,7 @@ class Furnished:
     waiting_id: int
     succeeded_id: int
     failed_id: int
+    batch_id: int
 
 
 def furnish(forum: Forum) -> Furnished:
@@ -105,7 +106,7 @@ def furnish(forum: Forum) -> Furnished:
     succeeded = forum.api("GET", "llm-requests?status=succeeded")["items"][0]
     return Furnished(
         subforum_id, typical_id, long_id, deep_id, harsh_id, post_id, edited_id, reply_id, deepest_id, persona_id,
-        window_id, waiting_id, int(succeeded["id"]), int(failed["id"]),
+        window_id, waiting_id, int(succeeded["id"]), int(failed["id"]), _batch(forum, subforum_id, persona_id),
     )  # fmt: skip
 
 
@@ -115,6 +116,14 @@ def close_window(forum: Forum) -> int:
     start = (int(clock[:2]) * 60 + int(clock[3:]) + 720) % 1440
     window = {"days": DAYS, "start_minute": start, "end_minute": (start + 60) % 1440, "timezone": "UTC"}
     return int(forum.api("POST", "schedule/windows", window)["id"])
+
+
+def _batch(forum: Forum, subforum_id: int, persona_id: int) -> int:
+    table = {"text": f"town,why\nGraz,the river\n{'Llanfair' * 30},the name\n", "format": "csv"}
+    asked = {"template": "Why {{town}}? For {{why}}?", "persona_ids": [1, persona_id], "repeats": 2}
+    checks = [{"kind": "json", "value": "town:string"}, {"kind": "matches", "value": "^[A-Z]"}]
+    batch = {"title": "Towns to see", "subforum_id": subforum_id, "checks": checks, **table, **asked}
+    return int(forum.api("POST", "batches", batch)["id"])
 
 
 def _personas(forum: Forum, subforum_id: int) -> int:

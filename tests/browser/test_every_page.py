@@ -32,6 +32,7 @@ PATHS = (
     "/posts/{reply_id}/reply", "/posts/{reply_id}/ask", "/posts/{edited_id}/edit", "/posts/{edited_id}/history",
     "/posts/{edited_id}/delete", "/posts/{reply_id}/details", "/posts/{reply_id}/bookmark", "/bookmarks", "/unread",
     "/topics/{typical_id}?view=flat", "/topics/{typical_id}/note",
+    "/topics", "/topics?show=awaiting", "/tags", "/topics/{typical_id}/merge", "/posts/{reply_id}/split",
     "/queue", "/queue?show=failed", "/queue?show=done", "/queue/{waiting_id}", "/queue/{succeeded_id}",
     "/queue/{failed_id}", "/queue/history", "/queue/history?text=night", "/queue?backend_id=2&first=2", "/workers",
     "/personas", "/personas/new", "/personas/{persona_id}", "/personas/{persona_id}/edit",
@@ -40,6 +41,7 @@ PATHS = (
     "/backends", "/backends/offers", "/backends/new", "/backends/1", "/backends/2", "/backends/2/edit",
     "/backends/2/delete", "/settings", "/theme", "/keys", "/trash", "/trash/erase", "/nowhere",
     "/drafts", "/writing/guide", "/votes", "/leaderboard", "/leaderboard/judge",
+    "/batches", "/batches/new", "/batches/{batch_id}", "/batches/{batch_id}?show=failed", "/batches/{batch_id}/delete",
     "/search", "/search?q=machine+OR+mirror", "/search?q=bakcup+miror", "/search?q=colour:red+persona:nobody",
     "/search?q=is:unanswered&sort=newest",
 )  # fmt: skip
@@ -50,6 +52,7 @@ WRONG = (
     ("/personas/new", {"name": "", "temperature": "hot"}),
     ("/backends/new", {"name": "Attic", "base_url": "gopher://127.0.0.1"}),
     ("/schedule/windows/{window_id}", {"start_minute": "half past ten"}),
+    ("/batches/new", {"template": "Why?", "title": "Towns", "text": "Graz"}),
     ("/settings", {"posts_per_page": "many"}),
 )
 

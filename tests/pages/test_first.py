@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
 from tests.pages.conftest import Browser
 from tests.support.world import insert, make_world, queue_request
 
@@ -66,3 +66,27 @@ def test_the_first_page_costs_few_statements(
 ) -> None:
     browser.open("/")
     assert count_queries(lambda: browser.open("/")) <= 30
+
+
+def test_the_steps_stay_away_when_the_first_question_was_answered(
+    browser: Browser, sqlite_database: Database, now: datetime
+) -> None:
+    world = make_world(sqlite_database, now)
+    asked = queue_request(sqlite_database, world, now)
+    with sqlite_database.transaction() as connection:
+        table = metadata.tables["llm_requests"]
+        connection.execute(table.update().where(table.c.id == asked.id).values(status="succeeded"))
+    assert not browser.open("/").select(".first")
+
+
+def test_the_sample_can_be_removed_after_somebody_was_asked(
+    browser: Browser, sqlite_database: Database, now: datetime
+) -> None:
+    browser.open("/")
+    browser.send("/first/sample", {})
+    queue_request(sqlite_database, make_world(sqlite_database, now), now)
+    page = browser.open("/")
+    assert not page.select(".first")
+    browser.send("/first/sample/removal", {})
+    assert "Sample" in browser.open("/trash").main.get_text()
+    assert "Remove the sample" not in browser.open("/").get_text()

@@ -34,3 +34,8 @@ def test_a_box_can_be_unticked(browser: Browser) -> None:
     browser.open("/settings")
     browser.send("/settings", {"shows_link_warning": None})
     assert not browser.page.find("input", attrs={"name": "shows_link_warning"}).has_attr("checked")
+
+
+def test_how_one_is_told_can_be_found_from_the_settings(browser: Browser) -> None:
+    page = browser.open("/settings")
+    assert page.main.find("a", href="/notifications", string="Being told")

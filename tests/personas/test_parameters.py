@@ -18,6 +18,7 @@ def test_everything_within_its_limits_is_taken() -> None:
         "context_tokens": 256,
         "seed": 42,
         "stop": ["###", "\n\n"],
+        "repetition_guard": False,
         "extra": {"top_k": 40, "nested": {"mirostat": [1, 2.5, None]}},
     }
     assert clean_parameters(whole) == whole

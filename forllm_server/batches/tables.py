@@ -1,0 +1,65 @@
+"""The tables of batches: the template once, a row for each line, a row for each cell that was asked.
+
+Cells hold no state of their own but what the checks said: it is joined from ``llm_requests``. A line or cell that has
+not been asked yet has no cells, so that 50,000 lines are 50,000 rows and nothing else.
+"""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false, text
+
+from forllm_server.db.types import Id, Json, UtcDateTime, metadata
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    # No foreign keys: the trash erases subforums, topics and posts for good, and a batch outlives its answers.
+    Column("subforum_id", Id, nullable=False),
+    Column("topic_id", Id),
+    Column("root_post_id", Id),
+    Column("place", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("columns", Json, nullable=False),
+    Column("asks", Json, nullable=False),
+    Column("checks", Json, nullable=False),
+    Column("is_run_now", Boolean, nullable=False, server_default=false()),
+    Column("state", Text, nullable=False),
+    Column("problem", Text),
+    Column("line_count", Integer, nullable=False),
+    Column("asked_count", Integer, nullable=False, server_default="0"),
+    Column("settled_count", Integer, nullable=False, server_default="0"),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("ix_batches_fingerprint", "fingerprint"),
+    Index(
+        "ix_batches_unfinished",
+        "id",
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+    # A deleted batch's number is never given to another one.
+    sqlite_autoincrement=True,
+)
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    Column("batch_id", Id, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("texts", Json, nullable=False),
+    Column("post_id", Id),
+)
+
+batch_cells = Table(
+    "batch_cells",
+    metadata,
+    Column("batch_id", Id, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("ask", Integer, primary_key=True),
+    Column("llm_request_id", Id, nullable=False),
+    # What of the checks the answer fails, in words; null: not checked yet.
+    Column("failed_checks", Text),
+    Index("ix_batch_cells_llm_request_id", "llm_request_id"),
+)

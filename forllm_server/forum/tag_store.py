@@ -1,0 +1,106 @@
+"""Rows of ``tags`` and ``topic_tags``."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from forllm_server.errors import NotFound
+from forllm_server.forum.model import Tag
+from forllm_server.forum.tables import subforums, tags, topic_tags, topics
+
+#: Tags of one topic.
+MOST_TAGS = 20
+
+
+def get_tag_by_key(connection: Connection, name_key: str) -> Tag:
+    """The tag; raises NotFound."""
+    row = connection.execute(select(tags.c.id, tags.c.name).where(tags.c.name_key == name_key)).one_or_none()
+    if row is None:
+        raise NotFound("No topic has this tag.")
+    return Tag(row.id, row.name)
+
+
+def list_tags(connection: Connection, *, limit: int) -> list[Tag]:
+    """The tags that most topics have, with how many, by their names."""
+    is_there = (topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
+    used = (
+        select(topic_tags.c.tag_id, func.count().label("topic_count"))
+        .join(topics, topics.c.id == topic_tags.c.topic_id)
+        .join(subforums, subforums.c.id == topics.c.subforum_id)
+        .where(*is_there)
+        .group_by(topic_tags.c.tag_id)
+        .order_by(func.count().desc(), topic_tags.c.tag_id)
+        .limit(limit)
+        .subquery()
+    )
+    query = select(tags.c.id, tags.c.name, used.c.topic_count).join(used, used.c.tag_id == tags.c.id)
+    return [Tag(row.id, row.name, row.topic_count) for row in connection.execute(query.order_by(tags.c.name_key))]
+
+
+def list_tag_names(connection: Connection, *, limit: int) -> list[str]:
+    """Names to be suggested, in their order."""
+    return list(connection.execute(select(tags.c.name).order_by(tags.c.name_key).limit(limit)).scalars())
+
+
+def list_tags_of_topics(connection: Connection, topic_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """The names of the tags of each of these topics, in their order; topics without any are left out."""
+    query = (
+        select(topic_tags.c.topic_id, tags.c.name)
+        .join(tags, tags.c.id == topic_tags.c.tag_id)
+        .where(topic_tags.c.topic_id.in_(topic_ids))
+        .order_by(topic_tags.c.topic_id, tags.c.name_key)
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    for row in connection.execute(query):
+        found[row.topic_id] = (*found.get(row.topic_id, ()), row.name)
+    return found
+
+
+def replace_tags(connection: Connection, topic_id: int, wanted: Sequence[tuple[str, str]], *, now: datetime) -> None:
+    """Let a topic have exactly these tags: (name, key) each. A tag that is left without a topic is gone."""
+    known = {key: tag_id for tag_id, key in _of_topic(connection, topic_id)}
+    keys = {key for _, key in wanted}
+    dropped = [tag_id for key, tag_id in known.items() if key not in keys]
+    if dropped:
+        is_dropped = (topic_tags.c.topic_id == topic_id, topic_tags.c.tag_id.in_(dropped))
+        connection.execute(delete(topic_tags).where(*is_dropped))
+    # By their keys: two transactions that add the same ones never wait for each other crosswise.
+    for name, key in sorted(wanted, key=lambda pair: pair[1]):
+        if key not in known:
+            tag_id = _find_or_insert(connection, name, key, now)
+            connection.execute(insert(topic_tags).values(topic_id=topic_id, tag_id=tag_id))
+    if dropped:
+        is_used = select(topic_tags.c.tag_id).where(topic_tags.c.tag_id == tags.c.id).correlate(tags).exists()
+        connection.execute(delete(tags).where(tags.c.id.in_(dropped), ~is_used))
+
+
+def insert_tags_of(connection: Connection, topic_id: int, *, from_topic_id: int) -> None:
+    """Give a topic the tags of another one besides its own, as far as there is room."""
+    own = {tag_id for tag_id, _ in _of_topic(connection, topic_id)}
+    more = [tag_id for tag_id, _ in _of_topic(connection, from_topic_id) if tag_id not in own]
+    rows = [{"topic_id": topic_id, "tag_id": tag_id} for tag_id in more[: MOST_TAGS - len(own)]]
+    if rows:
+        connection.execute(insert(topic_tags), rows)
+
+
+def _of_topic(connection: Connection, topic_id: int) -> list[tuple[int, str]]:
+    query = select(tags.c.id, tags.c.name_key).join(topic_tags, topic_tags.c.tag_id == tags.c.id)
+    rows = connection.execute(query.where(topic_tags.c.topic_id == topic_id).order_by(tags.c.name_key))
+    return [(row.id, row.name_key) for row in rows]
+
+
+def _find_or_insert(connection: Connection, name: str, key: str, now: datetime) -> int:
+    find = select(tags.c.id).where(tags.c.name_key == key)
+    # A tag that another topic is just losing is not deleted before this one is committed.
+    found: int | None = connection.execute(find.with_for_update(read=True)).scalar_one_or_none()
+    if found is not None:
+        return found
+    try:
+        with connection.begin_nested():
+            statement = insert(tags).values(name=name, name_key=key, created_at=now)
+            added: int = connection.execute(statement.returning(tags.c.id)).scalar_one()
+    except IntegrityError:
+        added = connection.execute(find).scalar_one()
+    return added

@@ -1,0 +1,152 @@
+"""Batches: made, paused, resumed, cancelled, retried. How their lines get into the queue is in :mod:`staging`."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from forllm_server import log
+from forllm_server.batches import batch_store, cell_store
+from forllm_server.batches.making import BatchDraft, Prepared, prepare
+from forllm_server.batches.model import Batch, BatchAsk, NewBatch, Place, State
+from forllm_server.catalog.choosing import choose_model
+from forllm_server.errors import Conflict, Invalid
+from forllm_server.forum.subforum_store import get_subforum
+from forllm_server.forum.topics import open_topic
+from forllm_server.jobs.staging import stage
+from forllm_server.personas.model import PersonaVersion
+from forllm_server.personas.persona_store import find_persona
+from forllm_server.queue.bulk import Action, change_many
+from forllm_server.queue.model import LIVE, Status
+
+#: Failed cells that one call tries again; the rest at the next.
+RETRIED_AT_ONCE = 1_000
+
+
+def create_batch(connection: Connection, draft: BatchDraft, *, owner_id: int, now: datetime) -> Batch:
+    """Take a batch with all its lines, and ask the first of them. Raises NotFound (subforum) and Invalid."""
+    prepared = prepare(draft)
+    get_subforum(connection, draft.subforum_id)
+    asks = tuple(_asks(connection, draft))
+    topic_id, root_post_id = None, None
+    if draft.place is Place.GRID:
+        topic, post = open_topic(
+            connection,
+            owner_id=owner_id,
+            subforum_id=draft.subforum_id,
+            title=draft.title,
+            content=_root_words(draft, prepared),
+            now=now,
+        )
+        topic_id, root_post_id = topic.id, post.id
+    new = NewBatch(
+        owner_id=owner_id,
+        subforum_id=draft.subforum_id,
+        topic_id=topic_id,
+        root_post_id=root_post_id,
+        place=draft.place,
+        title=draft.title.strip(),
+        template=draft.template,
+        columns=draft.table.columns,
+        asks=asks,
+        checks=draft.checks,
+        is_run_now=draft.is_run_now,
+        fingerprint=prepared.fingerprint,
+    )
+    batch = batch_store.insert_batch(connection, new, prepared.lines, now)
+    stage(connection, batch.id, now)
+    log.event("batch.created", batch=batch.id, lines=batch.line_count, asks=len(asks))
+    return batch_store.get_batch(connection, batch.id)
+
+
+def pause_batch(connection: Connection, batch_id: int, now: datetime) -> Batch:
+    """Put nothing more of it into the queue, and hold what waits there. Raises NotFound, Conflict (cancelled)."""
+    batch = _get_to_act(connection, batch_id)
+    batch_store.update_batch(connection, batch.id, state=State.PAUSED.value, problem=None)
+    ids = cell_store.list_llm_request_ids(connection, batch.id, (Status.QUEUED, Status.WAITING))
+    change_many(connection, Action.HOLD, ids, now)
+    return batch_store.get_batch(connection, batch.id)
+
+
+def resume_batch(connection: Connection, batch_id: int, now: datetime) -> Batch:
+    """Go on with a paused batch; what was held of it is released. Raises NotFound, Conflict (cancelled)."""
+    batch = _get_to_act(connection, batch_id)
+    values = {"state": State.OPEN.value, "problem": None, "finished_at": None}
+    batch_store.update_batch(connection, batch.id, **values)
+    held = cell_store.list_llm_request_ids(connection, batch.id, (Status.HELD,))
+    change_many(connection, Action.RELEASE, held, now)
+    stage(connection, batch.id, now)
+    return batch_store.get_batch(connection, batch.id)
+
+
+def cancel_batch(connection: Connection, batch_id: int, now: datetime) -> Batch:
+    """Ask nothing more of it and call off what waits or runs; the answers stay. Raises NotFound."""
+    batch = batch_store.get_batch_to_change(connection, batch_id)
+    values = {"state": State.CANCELLED.value, "problem": None, "finished_at": batch.finished_at or now}
+    batch_store.update_batch(connection, batch.id, **values)
+    _cancel_live(connection, batch.id, now)
+    return batch_store.get_batch(connection, batch.id)
+
+
+def retry_failed(connection: Connection, batch_id: int, now: datetime) -> int:
+    """Have failed cells tried again, 1,000 at most; how many. Raises NotFound, Conflict (cancelled)."""
+    batch = _get_to_act(connection, batch_id)
+    failed = cell_store.list_llm_request_ids(connection, batch.id, (Status.FAILED,), limit=RETRIED_AT_ONCE)
+    changed = [each.id for each in change_many(connection, Action.RETRY, failed, now).changed]
+    if changed:
+        cell_store.delete_checks_of(connection, batch.id, changed)
+        first = cell_store.find_first_of(connection, batch.id, changed) or 1
+        settled = min(batch.settled_count, first - 1)
+        batch_store.update_batch(connection, batch.id, settled_count=settled, finished_at=None)
+    return len(changed)
+
+
+def delete_batch(connection: Connection, batch_id: int, now: datetime) -> None:
+    """Forget a batch and call off what waits of it. Its topics and answers stay. Raises NotFound."""
+    batch_store.get_batch_to_change(connection, batch_id)
+    _cancel_live(connection, batch_id, now)
+    batch_store.delete_batch(connection, batch_id)
+
+
+def _cancel_live(connection: Connection, batch_id: int, now: datetime) -> None:
+    live = cell_store.list_llm_request_ids(connection, batch_id, LIVE)
+    change_many(connection, Action.CANCEL, live, now)
+
+
+def _get_to_act(connection: Connection, batch_id: int) -> Batch:
+    batch = batch_store.get_batch_to_change(connection, batch_id)
+    if batch.state is State.CANCELLED:
+        raise Conflict("This batch was cancelled. Make a new one of the same table to ask the rest.")
+    return batch
+
+
+def _asks(connection: Connection, draft: BatchDraft) -> list[BatchAsk]:
+    """Personas × models × repeats, with the versions that the personas have now."""
+    asks = []
+    for persona_id in draft.persona_ids:
+        persona = find_persona(connection, persona_id)
+        if persona is None or persona.deleted_at is not None:
+            raise Invalid("One of the personas is not there any more. Choose again.", field="persona_ids")
+        for model_id in draft.model_ids:
+            words = _model_words(connection, model_id)
+            asks += [
+                BatchAsk(persona_id, persona.version.id, _persona_words(persona.version), model_id, words, repeat)
+                for repeat in range(1, draft.repeats + 1)
+            ]
+    return asks
+
+
+def _persona_words(version: PersonaVersion) -> str:
+    return f"{version.name} v{version.number}"
+
+
+def _model_words(connection: Connection, model_id: int | None) -> str:
+    if model_id is None:
+        return "its own model"
+    chosen = choose_model(connection, asked_model_id=model_id, persona_model_id=None, default_model_id=None)
+    return chosen.model.label if chosen else ""
+
+
+def _root_words(draft: BatchDraft, prepared: Prepared) -> str:
+    quoted = "\n".join(f"> {line}" for line in draft.template.strip().splitlines())
+    number = len(prepared.lines)
+    return f"A batch of {number:,} {'line' if number == 1 else 'lines'}, each of them asked alone:\n\n{quoted}"
