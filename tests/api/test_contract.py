@@ -10,8 +10,11 @@ from flask.testing import FlaskClient
 
 from forllm_server.api.strict_json import read_json
 from forllm_server.config import CHECKOUT
+from forllm_server.db import Database
 from forllm_server.web.paging import Malformed
 from tests.conftest import EVENING
+from tests.support.world import make_world
+from tests.votes.world import Contest
 
 ADDRESS = "/api/v1/subforums"
 
@@ -87,8 +90,9 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
 
 
 @time_machine.travel(EVENING)
-def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None:
+def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_database: Database) -> None:
     client = app.test_client()
+    replies = Contest(sqlite_database, make_world(sqlite_database, EVENING), EVENING, "A", "B").round()
     window = {"days": ["mon"], "start_minute": 0, "end_minute": 60}
     creates: list[tuple[str, dict[str, object]]] = [
         (ADDRESS, {"name": "B"}),
@@ -122,6 +126,7 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int]) -> None
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
         ("/api/v1/drafts", {"kind": "reply", "target_id": topic["post_id"], "content": "x"}),
         ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),
+        ("/api/v1/votes", {"left_post_id": replies["A"], "right_post_id": replies["B"], "choice": "tie"}),
         ("/api/v1/unread/markings", {}),
         (
             "/api/v1/channels",
