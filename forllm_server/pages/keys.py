@@ -52,7 +52,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key(("3",), "equally good"),
         Key(("4",), "both bad"),
         Key(("s",), "skip"),
-        Key(("n",), "next pair"),
+        Key(("x",), "next pair"),
     ),
     "Going": (
         Key(("/",), "search"),

@@ -129,6 +129,11 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
         ("/api/v1/votes", {"left_post_id": replies["A"], "right_post_id": replies["B"], "choice": "tie"}),
         ("/api/v1/unread/markings", {}),
         (
+            "/api/v1/persona-files",
+            {"persona": {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Ada", "description": "x"}}},
+        ),
+        ("/api/v1/persona-trials", {"name": "T", "instructions": "x", "post_id": topic["post_id"]}),
+        (
             "/api/v1/channels",
             {
                 "name": "C",

@@ -31,7 +31,7 @@ def test_twelve_votes_make_the_leaderboard_that_a_hand_computes(browser: Browser
             page.keyboard.press("1" if authors[left_id] == winner else "2")
             expect(page.locator(".versus__side--won")).to_contain_text(f"{winner} v1")
             page.wait_for_load_state()
-            page.keyboard.press("n")
+            page.keyboard.press("x")
             page.wait_for_url("**/votes")
         expect(page.locator("main")).to_contain_text("Nothing waits for your vote")
         page.goto("/leaderboard")

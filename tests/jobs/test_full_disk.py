@@ -15,7 +15,8 @@ from tests.support.scripted_server import Script
 from tests.support.scripted_wire import Wire
 
 #: So much that its pieces need new pages of the file.
-LONG = tuple(f"{number:04d} {'word ' * 400}" for number in range(60))
+#: No word twice: a model that repeats itself would be stopped.
+LONG = tuple(f"{number:04d} {' '.join(f'w{number * 400 + each}' for each in range(400))} " for number in range(60))
 WIDE = 1 << 30
 
 

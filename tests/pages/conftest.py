@@ -88,7 +88,10 @@ def browser(sqlite_database: Database, tmp_path: Path) -> Browser:
 
 @pytest.fixture
 def count_queries(sqlite_database: Database) -> Iterator[Callable[[Callable[[], object]], int]]:
-    """A function that says how many statements another function sends to the database."""
+    """A function that says how many statements another function sends to the database when it is called again.
+
+    The first call of a process may fill what is kept from page to page.
+    """
     statements: list[str] = []
 
     def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -97,6 +100,7 @@ def count_queries(sqlite_database: Database) -> Iterator[Callable[[Callable[[], 
     event.listen(sqlite_database.engine, "before_cursor_execute", note)
 
     def count(act: Callable[[], object]) -> int:
+        act()
         statements.clear()
         act()
         return len(statements)

@@ -50,7 +50,9 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 def test_a_forum_from_before_the_search_gets_its_index_with_the_upgrade(empty: Database, tmp_path: Path) -> None:
     older = tmp_path / "migrations"
-    shutil.copytree(migrations.FOLDER, older, ignore=shutil.ignore_patterns("000[5-9]*.py", "__pycache__"))
+    shutil.copytree(
+        migrations.FOLDER, older, ignore=shutil.ignore_patterns("000[5-9]*.py", "00[1-9]*.py", "__pycache__")
+    )
     upgrade.upgrade(empty, backups_dir=tmp_path / "backups", now=EVENING, folder=older)
     with empty.transaction() as connection:
         insert(connection, "users", name="You", name_key="you", created_at=EVENING)

@@ -1,6 +1,7 @@
 """Answers of a model server that are empty, odd but whole, or without an end."""
 
 import gzip
+import itertools
 import json
 import zlib
 
@@ -229,8 +230,9 @@ def double_answer(wire: Wire) -> None:
 @fault(End.CUT, code="answer_too_large")
 def infinite_stream(wire: Wire) -> None:
     wire.head()
-    while True:
-        say(wire, "word " * 4000)
+    # Never the same twice: a model that repeats itself is stopped by another guard.
+    for number in itertools.count():
+        say(wire, " ".join(f"word{number * 2000 + each}" for each in range(2000)) + " ")
 
 
 @fault(End.CUT, code="answer_too_large")
