@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, g, request
 
+from forllm_server.activity.seeing import see_posts
 from forllm_server.clock import now
 from forllm_server.errors import Conflict
 from forllm_server.forum import post_store, revision_store, topic_store
@@ -52,6 +53,8 @@ def create_reply(post_id: int) -> Response:
         post = add_reply(
             connection, owner_id=current_user_id(), parent_id=post_id, content=form.text("content"), now=now()
         )
+        # What one has just written oneself is not news.
+        see_posts(connection, current_user_id(), post.topic_id, [post.id])
         words = ask_about(connection, form, post)
         finish_draft_of_form(connection, form)
     tell_asked(words)

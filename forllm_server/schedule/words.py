@@ -45,11 +45,14 @@ def duration_words(duration: timedelta) -> str:
 
 
 def moment_words(moment: datetime, at: datetime, zone: ZoneInfo) -> str:
-    """``22:30``; from 24 hours on with its weekday, from six days on with its date."""
+    """``22:30``; ``tomorrow 16:56`` where that could be taken for today, from 24 hours on with its weekday, from six
+    days on with its date."""
     local = moment.astimezone(zone)
     clock = f"{local:%H:%M}"
     if moment - at < timedelta(hours=24):
-        return clock
+        # Later than this the clock stands nearly where it stands now: "done by 16:56", said at 17:01, was just over.
+        is_ambiguous = moment - at > timedelta(hours=18) and local.date() > at.astimezone(zone).date()
+        return f"tomorrow {clock}" if is_ambiguous else clock
     weekday = DAY_WORDS[DAYS[local.weekday()]]
     return f"{weekday} {clock}" if moment - at < timedelta(days=6) else f"{weekday} {local.date()} {clock}"
 

@@ -8,6 +8,7 @@ from forllm_server.schedule.words import (
     duration_words,
     exception_words,
     explain,
+    moment_words,
     read_moment,
     state_words,
     window_words,
@@ -112,7 +113,7 @@ def test_explain_says_which_rows_match_and_what_comes_next() -> None:
 
 def test_explain_says_that_an_exception_closed_what_would_be_open() -> None:
     text = explain(plan(window("22:30", "06:00"), exceptions=(closed("2026-11-20"),)), None, at("2026-11-20T23:00"))
-    assert "Closed, opens 22:30, in 23 h 30." in text
+    assert "Closed, opens tomorrow 22:30, in 23 h 30." in text
     assert "would be open, but the date is closed" in text
 
 
@@ -156,3 +157,12 @@ def test_a_moment_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(Invalid) as refusal:
         read_moment(text, BERLIN, NOW)
     assert refusal.value.field == "at"
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(0.5, "22:30"), (6, "04:00"), (18, "16:00"), (20, "tomorrow 18:00"), (23.9, "tomorrow 21:54"), (24, "Sat 22:00")],
+)
+def test_a_time_that_stands_near_the_present_one_says_its_day(hours: float, words: str) -> None:
+    evening = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
+    assert moment_words(evening + timedelta(hours=hours), evening, BERLIN) == words
