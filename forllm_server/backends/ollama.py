@@ -45,7 +45,6 @@ class Ollama(Backend):
     kind = "ollama"
     label = "Ollama"
     # Its templates leave an assistant message open when it is the last one.
-    may_continue_prefix = True
 
     def probe(self) -> Probe:
         try:

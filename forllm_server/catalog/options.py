@@ -76,8 +76,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "continues_partial",
         frozenset(BackendKind),
-        "Whether an answer that was broken off is continued: yes or no. Usual is yes for Ollama and llama.cpp, and no "
-        "for other servers, many of which cannot.",
+        "Whether an answer that was broken off is continued: yes or no. Usual is yes for llama.cpp, and no for "
+        "other servers: one that begins anew instead would have its answer joined to the old one.",
         "must be yes or no",
         lambda value: value in ("yes", "no"),
     ),

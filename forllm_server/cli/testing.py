@@ -48,11 +48,11 @@ def command(is_all: bool, arguments: Sequence[str]) -> int:
 
 
 def _side_by_side(arguments: Sequence[str]) -> list[str]:
-    """Several processes share the tests, a file each, unless ARGUMENTS choose their own number or a debugger."""
+    """Several processes share the tests unless ARGUMENTS choose their own number or a debugger."""
     if any(argument.startswith(("-n", "--dist", "--pdb", "--trace")) for argument in arguments):
         return []
     # One more than there are processors: many a test waits for a server.
-    return ["-n", str(min((os.cpu_count() or 1) + 1, MOST_PROCESSES)), "--dist", "loadfile"]
+    return ["-n", str(min((os.cpu_count() or 1) + 1, MOST_PROCESSES)), "--dist", "worksteal"]
 
 
 def _passes(name: str, check: Sequence[str]) -> bool:

@@ -120,14 +120,16 @@ def test_a_model_gone_when_its_turn_comes_is_a_visible_error_at_once(stage: Stag
     stage.assert_answered_once(serve, asked)
 
 
-def test_a_backend_deleted_while_a_request_waits_is_a_visible_error(stage: Stage) -> None:
+def test_a_backend_is_not_deleted_while_a_request_waits_unless_that_is_meant(stage: Stage) -> None:
     serve = stage.serve()
     stage.close_window(serve)
     asked = stage.ask(serve)
-    serve.api("DELETE", f"backends/{stage.backend_id}")
-    found = stage.wait_for_status(serve, asked, "failed")
-    assert found["cause"] == "model_gone"
-    assert found["error"]
+    with pytest.raises(Refused) as refusal:
+        serve.api("DELETE", f"backends/{stage.backend_id}")
+    assert refusal.value.status == 409
+    assert stage.look(serve, asked)["status"] in ("queued", "waiting")
+    serve.api("DELETE", f"backends/{stage.backend_id}?cancel=true")
+    assert stage.look(serve, asked)["status"] == "cancelled"
     assert stage.models.chats == []
 
 

@@ -298,7 +298,7 @@ def test_a_partial_answer_is_continued_where_the_kind_can_or_the_option_says_so(
     kind: str, server: ScriptedServer, told: str | None
 ) -> None:
     backend = create(kind, BackendConfig(server.url, options={"continues_partial": told} if told else {}))
-    assert backend.may_continue_prefix is (told == "yes" or (told is None and kind != "openai_compatible"))
+    assert backend.may_continue_prefix is (told == "yes" or (told is None and kind == "llama_cpp"))
     asked = ask(messages=PARTIAL, continues_prefix=True)
     if not backend.may_continue_prefix:
         with pytest.raises(Refused):

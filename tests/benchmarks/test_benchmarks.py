@@ -15,7 +15,9 @@ from tests.benchmarks.measure import TINY, Row, Scale, as_table, at_least, at_mo
 from tests.benchmarks.places import find_place, forum_folder, installed
 
 #: These start a process of FORLLM, a real engine, or PostgreSQL.
-_SLOW = {"pages", "memory", "saturation", "crowd"}
+_SLOW = {"pages", "memory"}
+#: These take many minutes even when small: they are run by hand.
+_BY_HAND = {"saturation", "crowd"}
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +27,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in PARTS]
+    "part",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in PARTS if name not in _BY_HAND],
 )
 def test_each_benchmark_measures_something(part: str, tmp_path: Path) -> None:
     measure: Callable[[Path, Scale], list[Row]] = PARTS[part]

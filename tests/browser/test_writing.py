@@ -108,15 +108,15 @@ def test_the_theme_of_the_settings_outranks_the_systems(
     with watched(browser, forum.url, color_scheme=scheme) as (page, watch):
         page.goto("/settings")
         ground = "getComputedStyle(document.body).backgroundColor"
-        page.get_by_label("Colours").select_option("auto")
+        page.locator("input[name=theme][value=auto]").check(force=True)
         page.get_by_role("button", name="Save").click()
         expect(page.locator("html")).to_have_attribute("data-theme", "auto")
         before = page.evaluate(ground)
-        page.get_by_label("Colours").select_option(theme)
+        page.locator(f"input[name=theme][value={theme}]").check(force=True)
         page.get_by_role("button", name="Save").click()
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
         assert page.evaluate(ground) != before
-        page.get_by_label("Colours").select_option("auto")
+        page.locator("input[name=theme][value=auto]").check(force=True)
         page.get_by_role("button", name="Save").click()
         assert page.evaluate(ground) == before
     assert watch.complaints == []

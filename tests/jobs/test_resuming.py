@@ -121,8 +121,8 @@ def test_a_run_that_dies_before_it_wrote_anything_loses_nothing(evening: Evening
 @pytest.mark.parametrize(
     ("kind", "protocol", "option", "is_resumed"),
     [
-        ("ollama", "ollama", None, True),
-        ("ollama", "ollama", "no", False),
+        ("ollama", "ollama", None, False),
+        ("ollama", "ollama", "yes", True),
         ("llama_cpp", "llama_cpp", "no", False),
         ("openai_compatible", "openai", None, False),
         ("openai_compatible", "openai", "yes", True),
