@@ -11,7 +11,7 @@ from tests.acceptance.stage import Stage, end_in_order
 from tests.support.processes import ForllmProcess, wait_for
 from tests.support.scripted_server import Script, ScriptedServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 LINES = 100
 TABLE = "number,word\n" + "".join(f'{number},"word, {number}"\n' for number in range(1, LINES + 1))

@@ -14,7 +14,7 @@ from tests.support.processes import ForllmProcess, wait_for
 from tests.support.scripted_server import ScriptedServer, has_left
 from tests.support.scripted_wire import Wire
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 WORKERS = 4
 TOPICS = 100

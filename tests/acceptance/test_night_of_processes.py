@@ -22,7 +22,7 @@ from tests.acceptance.stage import FINAL, Asked, Stage, end_in_order, wait_until
 from tests.support.processes import ForllmProcess, wait_for
 from tests.support.scripted_server import ScriptedServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 LOCAL_MODELS = ("small:1b", "large:30b")
 REMOTE_MODEL = "served"

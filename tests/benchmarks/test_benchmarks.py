@@ -28,7 +28,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in PARTS if name not in _BY_HAND],
+    [
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.thorough] if name in _SLOW else [])
+        for name in PARTS
+        if name not in _BY_HAND
+    ],
 )
 def test_each_benchmark_measures_something(part: str, tmp_path: Path) -> None:
     measure: Callable[[Path, Scale], list[Row]] = PARTS[part]

@@ -17,7 +17,7 @@ from tests.support.browser import (
     watched,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 SIGHTS: dict[str, dict[str, Any]] = {
     "desk by night": {"viewport": DESK, "color_scheme": "dark"},

@@ -95,6 +95,7 @@ def test_a_larger_text_is_shown_as_source_at_once() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 # The interruption may hit a callback of the garbage collector, which hypothesis sets; there it is only told.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES.values())))
