@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from forllm_server.backends.base import Backend
 from forllm_server.catalog.connecting import connect
 from forllm_server.catalog.model import BackendRecord
+from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.db import Database
 from forllm_server.jobs.ledger import Ledger
+from forllm_server.queue.job import Hopeless
+from forllm_server.queue.model import Cause
 from forllm_server.settings.values import Settings
 
 
@@ -54,3 +57,12 @@ class JobContext:
     connections: Connections = field(repr=False)
     #: what each reply costs in energy is measured by it
     ledger: Ledger = field(default_factory=Ledger, repr=False)
+
+    def connect(self, record: BackendRecord, settings: Settings) -> Backend:
+        """The backend of this row. Raises Hopeless when its stored key cannot be read."""
+        try:
+            return self.connections.to(record, settings)
+        except CannotOpen as error:
+            name = record.name
+            message = f"The API key of {name} cannot be read with this key file. Enter it again on the backend's page."
+            raise Hopeless(message, cause=Cause.ERROR) from error

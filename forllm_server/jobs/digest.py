@@ -10,16 +10,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from forllm_server.accounts.local import LOCAL_USER_ID
-from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import BackendRecord, ChosenModel, Model
-from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.errors import NameTaken, NotFound
 from forllm_server.forum import post_store, topic_store
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.generating import generate_answer
 from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
-from forllm_server.jobs.subject import generation_request
+from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.morning import gist_store, report_store
 from forllm_server.morning.figures import news_of
 from forllm_server.morning.gists import INSTRUCTIONS, PERSONA_NAME, REPLY_TOKENS, Said, gist_prompt, read_gist
@@ -184,10 +182,7 @@ class DigestKind:
         """Raises BackendError, Hopeless and Interrupted for the worker to settle."""
         with self._context.database.read() as connection:
             subject = _read_subject(connection, job.request)
-        try:
-            backend = self._context.connections.to(subject.record, subject.settings)
-        except CannotOpen as error:
-            raise Hopeless(error.message, cause=Cause.ERROR) from error
+        backend = self._context.connect(subject.record, subject.settings)
         counter = counter_for(subject.model, backend)
         context = context_of(subject.record.kind, subject.model, job.request.parameters, subject.settings)
         prompt = _prompt(subject, context, counter=counter, parameters=job.request.parameters)
@@ -217,10 +212,7 @@ class DigestKind:
 
 
 def _read_subject(connection: Connection, request: LlmRequest) -> _Subject:
-    record = backend_store.find_backend(connection, request.backend_id or 0)
-    model = model_store.find_model(connection, request.model_id or 0)
-    if record is None or record.deleted_at is not None or model is None:
-        raise Hopeless(f"The model {request.model_name or ''} is no longer there.", cause=Cause.MODEL_GONE)
+    record, model = read_model(connection, request)
     try:
         topic = topic_store.get_topic(connection, request.topic_id or 0)
         question = post_store.get_root(connection, topic.id)

@@ -5,16 +5,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import BackendRecord, Model
-from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.errors import Invalid
 from forllm_server.forum import post_store
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.generating import generate_answer
 from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
-from forllm_server.jobs.subject import generation_request
+from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.personas import persona_store, version_store
 from forllm_server.personas.model import Persona, PersonaVersion
 from forllm_server.personas.parameters import merge
@@ -117,10 +115,7 @@ class JudgementKind:
         """Raises BackendError, Hopeless and Interrupted for the worker to settle."""
         with self._context.database.read() as connection:
             subject = _read_subject(connection, job.request)
-        try:
-            backend = self._context.connections.to(subject.record, subject.settings)
-        except CannotOpen as error:
-            raise Hopeless(error.message, cause=Cause.ERROR) from error
+        backend = self._context.connect(subject.record, subject.settings)
         counter = counter_for(subject.model, backend)
         context = context_of(subject.record.kind, subject.model, job.request.parameters, subject.settings)
         prompt = _prompt(subject, context, counter, int(job.request.parameters["max_tokens"]))
@@ -142,10 +137,7 @@ class JudgementKind:
 
 
 def _read_subject(connection: Connection, request: LlmRequest) -> _Subject:
-    record = backend_store.find_backend(connection, request.backend_id or 0)
-    model = model_store.find_model(connection, request.model_id or 0)
-    if record is None or record.deleted_at is not None or model is None:
-        raise Hopeless(f"The model {request.model_name or ''} is no longer there.", cause=Cause.MODEL_GONE)
+    record, model = read_model(connection, request)
     ids = [int(request.input["question_id"]), *(int(post_id) for post_id in request.input["post_ids"])]
     posts = {post.id: post for post in post_store.list_posts(connection, ids) if not post.is_deleted}
     if len(posts) < len(ids):

@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from forllm_server.backends.base import Backend, Generation
+from forllm_server.backends.base import Generation
 from forllm_server.catalog import model_store
 from forllm_server.catalog.model import Model
-from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
@@ -41,7 +40,7 @@ class ReplyKind:
         """Raises BackendError, Hopeless and Interrupted for the worker to settle."""
         with self._context.database.read() as connection:
             subject = read_subject(connection, job.request)
-        backend = self._connect(subject)
+        backend = self._context.connect(subject.record, subject.settings)
         counter = counter_for(subject.model, backend)
         context = context_of(subject.record.kind, subject.model, job.request.parameters, subject.settings)
         prompt = _prompt(
@@ -58,14 +57,6 @@ class ReplyKind:
                 job, backend, request, prompt=prompt, counter=counter, beginning=subject.beginning
             )
         self._post(job, subject, prompt, written, span)
-
-    def _connect(self, subject: Subject) -> Backend:
-        try:
-            return self._context.connections.to(subject.record, subject.settings)
-        except CannotOpen as error:
-            name = subject.record.name
-            message = f"The API key of {name} cannot be read with this key file. Enter it again on the backend's page."
-            raise Hopeless(message, cause=Cause.ERROR) from error
 
     def _post(self, job: Job, subject: Subject, prompt: Assembled, written: Written, span: Span) -> None:
         generation = written.generation

@@ -170,8 +170,9 @@ def _running(request: LlmRequest, around: _Surroundings) -> Standing:
     if request.is_cancel_requested:
         return Standing("stopping", "Being called off.", Cause.CANCELLED)
     if request.first_token_at is None:
-        since = duration_words(around.now - request.started_at) if request.started_at else "a moment"
-        return Standing("reading", f"The model is loading or reading the prompt, for {since} so far.", "reading")
+        # A time of day: what is said stays true on a page that has nothing new to fetch.
+        since = f" since {around.moment(request.started_at)}" if request.started_at else ""
+        return Standing("reading", f"The model has been loading or reading the prompt{since}.", "reading")
     seconds = (around.now - request.first_token_at).total_seconds()
     pace = f", {request.output_tokens / seconds:.1f} a second" if seconds >= 1 else ""
     return Standing("writing", f"{request.output_tokens:,} tokens{pace}.", "writing")

@@ -35,9 +35,8 @@ class Subject:
     beginning: Beginning | None = None
 
 
-def read_subject(connection: Connection, request: LlmRequest) -> Subject:
-    """What the request is about, or Hopeless when it is gone."""
-    settings = read_settings(connection)
+def read_model(connection: Connection, request: LlmRequest) -> tuple[BackendRecord, Model]:
+    """Where and by which model it is to be done, or Hopeless when one of them is gone."""
     record = backend_store.find_backend(connection, request.backend_id or 0)
     model = model_store.find_model(connection, request.model_id or 0)
     if record is None or record.deleted_at is not None or model is None:
@@ -45,6 +44,13 @@ def read_subject(connection: Connection, request: LlmRequest) -> Subject:
             f"The model {request.model_name or ''} or its backend is no longer there. Ask another model.",
             cause=Cause.MODEL_GONE,
         )
+    return record, model
+
+
+def read_subject(connection: Connection, request: LlmRequest) -> Subject:
+    """What the request is about, or Hopeless when it is gone."""
+    settings = read_settings(connection)
+    record, model = read_model(connection, request)
     version = version_store.get_version(connection, request.persona_version_id or 0)
     try:
         is_alone = bool(request.input.get(ALONE))

@@ -4,14 +4,12 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
-from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.model import BackendRecord, Model
-from forllm_server.crypto.sealing import CannotOpen
 from forllm_server.errors import NotFound
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.generating import Written, generate_answer
 from forllm_server.jobs.prompting import Question, build_prompt, context_of, counter_for, read_question
-from forllm_server.jobs.subject import generation_request
+from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.jobs.trying import TRIAL, as_version, draft_of
 from forllm_server.personas.trial_store import Trial, insert_trial
 from forllm_server.prompts.budget import DoesNotFit
@@ -40,10 +38,7 @@ class TrialKind:
         """Raises BackendError, Hopeless and Interrupted for the worker to settle."""
         with self._context.database.read() as connection:
             subject = _read_subject(connection, job)
-        try:
-            backend = self._context.connections.to(subject.record, subject.settings)
-        except CannotOpen as error:
-            raise Hopeless(error.message, cause=Cause.ERROR) from error
+        backend = self._context.connect(subject.record, subject.settings)
         counter = counter_for(subject.model, backend)
         parameters = job.request.parameters
         context = context_of(subject.record.kind, subject.model, parameters, subject.settings)
@@ -70,10 +65,7 @@ def _keep(connection: Connection, job: Job, written: Written) -> None:
 
 def _read_subject(connection: Connection, job: Job) -> _Subject:
     request = job.request
-    record = backend_store.find_backend(connection, request.backend_id or 0)
-    model = model_store.find_model(connection, request.model_id or 0)
-    if record is None or record.deleted_at is not None or model is None:
-        raise Hopeless(f"The model {request.model_name or ''} is no longer there.", cause=Cause.MODEL_GONE)
+    record, model = read_model(connection, request)
     version = as_version(draft_of(request.input), request.persona_id, request.created_at)
     try:
         question = read_question(connection, post_id=int(request.input.get("post_id", 0)), version=version)

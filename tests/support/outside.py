@@ -3,6 +3,7 @@
 Both are real servers on sockets of this machine, with TLS where asked for; its certificate is good for nothing else.
 """
 
+import abc
 import contextlib
 import email
 import email.policy
@@ -41,7 +42,7 @@ class Posted:
     body: bytes
 
 
-class _Server:
+class _Server(abc.ABC):
     """Accepts connections and gives each a thread."""
 
     def __init__(self, *, is_secure: bool = False) -> None:
@@ -66,9 +67,9 @@ class _Server:
                 connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
+    @abc.abstractmethod
     def converse(self, connection: socket.socket) -> None:
         """Speak with one client."""
-        raise NotImplementedError
 
     def _accept(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 // <forllm-queue>: keeps the open queue page fresh. One cheap poll, 304 when nothing changed; while only texts grow,
 // only they are sent. What is done here is done in place, and said.
+import { freshenFrame, replace } from "../lib/frame.js";
 import { announce, elementsOf } from "../lib/html.js";
 import { Polling } from "../lib/polling.js";
 import { merge } from "../lib/rows.js";
@@ -44,8 +45,7 @@ class ForllmQueue extends HTMLElement {
       const old = this.querySelector(`[data-live="${part.dataset.live}"]`);
       if (old) this.bring(old, part);
     }
-    // The counts beside and the night's state in the corner are of the same moment.
-    for (const name of [".rail__nav", "[data-night]"]) replace(document.querySelector(name), fresh.querySelector(name));
+    freshenFrame(fresh);
     place?.();
   }
 
@@ -107,18 +107,6 @@ function placeOf(focused) {
     const now = document.getElementById(id);
     (now?.querySelector(`[data-move="${move}"]:enabled`) ?? now?.querySelector("input, a, button"))?.focus({ preventScroll: true });
   };
-}
-
-function replace(old, part) {
-  if (old && part && !isBusy(old) && plain(old) !== plain(part)) old.replaceWith(part);
-}
-
-function isBusy(part) {
-  return part.contains(document.activeElement) || part.querySelector("details[open]") !== null;
-}
-
-function plain(part) {
-  return part.outerHTML.replace(/name="csrf_token" value="[^"]*"/g, "").replace(/<time [^>]*>[^<]*/g, "");
 }
 
 customElements.define("forllm-queue", ForllmQueue);

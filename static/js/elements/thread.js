@@ -1,6 +1,7 @@
 // <forllm-thread>: keeps an open page of a topic fresh. One cheap poll, 304 when nothing changed; rows are put in,
 // replaced and removed in place, and what is being read does not move. What came into sight is marked as seen.
 import { Folding } from "../lib/folding.js";
+import { freshenFrame, replace } from "../lib/frame.js";
 import { announce, elementsOf } from "../lib/html.js";
 import { Polling } from "../lib/polling.js";
 import { addKeys, openBelow, vote } from "../lib/row-acts.js";
@@ -65,14 +66,15 @@ class ForllmThread extends HTMLElement {
 
   update(fresh) {
     Object.assign(this.dataset, { known: fresh.dataset.known, pending: fresh.dataset.pending, pace: fresh.dataset.pace });
-    const asked = fresh.querySelector("[data-asked]");
-    asked?.remove();
+    const beside = fresh.querySelector("[data-beside]");
+    beside.remove();
     const arrived = steady(this.rows, () => {
       const rows = merge(this.rows, fresh);
       this.folding.apply();
       return rows;
     });
-    if (asked) this.place.querySelector("[data-asked]")?.replaceWith(asked);
+    for (const name of ["[data-asked]", "[data-replies]"]) replace(this.place.querySelector(name), beside.querySelector(name));
+    freshenFrame(beside);
     this.welcome(arrived);
     this.seeing.watch();
     this.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true }));
