@@ -4,6 +4,7 @@ import "./elements/menus.js";
 import "./elements/panes.js";
 import "./lib/copying.js";
 import "./lib/moments.js";
+import "./lib/sending.js";
 import "./lib/slots.js";
 import "./lib/quoting.js";
 import "./lib/fetch-guard.js";

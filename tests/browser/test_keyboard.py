@@ -60,6 +60,16 @@ def test_a_reply_is_written_and_posted(page: Page, topic: tuple[int, int]) -> No
     expect(page.locator("article.post .prose", has_text="Typed without a mouse")).to_be_visible()
 
 
+def test_a_reply_is_posted_before_the_editor_has_come(page: Page, topic: tuple[int, int]) -> None:
+    page.route("**/elements/editor.js*", lambda _: None)
+    page.goto(f"/topics/{topic[0]}")
+    page.locator(f"#post-{topic[1]}").get_by_role("link", name="Reply", exact=True).press("Enter")
+    field = page.get_by_label("Reply to You")
+    field.press_sequentially("Faster than the script")
+    field.press("Control+Enter")
+    expect(page.locator("article.post .prose", has_text="Faster than the script")).to_be_visible()
+
+
 def test_a_question_is_asked(page: Page, topic: tuple[int, int]) -> None:
     page.goto(f"/topics/{topic[0]}")
     tab_to(page, page.get_by_role("link", name="Ask…"))

@@ -1,5 +1,5 @@
 // <forllm-editor>: a toolbar with keys, a preview by the server's own renderer (below, beside, full screen),
-// Ctrl+Enter, and how long the text is and how much of the model's context it takes, while it is written.
+// and how long the text is and how much of the model's context it takes, while it is written.
 import "../../vendor/markdown-toolbar-element/index.js";
 import { alone } from "../lib/alone.js";
 import { announce, elementsOf } from "../lib/html.js";
@@ -47,7 +47,6 @@ class ForllmEditor extends HTMLElement {
   press(event) {
     if (event.isComposing || event.defaultPrevented) return;
     if (event.key === "Escape" && this.restore) this.toggle("full");
-    else if (isKey(event, "Mod+Enter")) this.text.form?.requestSubmit();
     else if (!this.useTool(event)) return;
     event.preventDefault();
   }
