@@ -16,6 +16,7 @@ from forllm_server.errors import ForllmError
 from forllm_server.forum.trash import purge_trash
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.experiment_staging import tend_experiments
 from forllm_server.jobs.forecast import estimate_waiting
 from forllm_server.jobs.ledger import Ledger
 from forllm_server.jobs.neighbour import Neighbour
@@ -142,8 +143,8 @@ class Workers:
             self._wakeup.notify()
 
     def _tend_batches(self) -> None:
-        """The next lines of batches go into the queue."""
-        if tend_batches(self._database, clock.now()):
+        """The next lines of batches and pairs of experiments go into the queue."""
+        if tend_batches(self._database, clock.now()) + tend_experiments(self._database, clock.now()):
             self._wakeup.notify()
 
     def _purge(self) -> None:
