@@ -22,6 +22,7 @@ from forllm_server.prompts.budget import DoesNotFit
 from forllm_server.queue.job import Hopeless, Job
 from forllm_server.queue.model import Cause, LlmRequest
 from forllm_server.queue.prompt_store import find_prompt
+from forllm_server.queue.rate_store import replace_rates
 from forllm_server.settings.values import read_settings
 
 NAME = "experiment"
@@ -57,9 +58,15 @@ class ExperimentKind:
         if not written.text.strip():
             raise Hopeless("The model said nothing.", cause=Cause.ERROR)
         usage = asdict(written.generation.usage) | {"is_complete_thread": prompt.breakdown.is_complete}
+        usage |= written.resumption() | span.facts(subject.settings)
+
+        def keep(connection: Connection) -> None:
+            _keep(connection, job, written)
+            replace_rates(connection, subject.model.id, usage, job.now())
+
         job.succeed(
-            lambda connection: _keep(connection, job, written),
-            usage=usage | written.resumption() | span.facts(subject.settings),
+            keep,
+            usage=usage,
             finish_reason=written.generation.finish_reason or "stop",
             output_tokens=_tokens(written) or job.output_tokens,
         )
