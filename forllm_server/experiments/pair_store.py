@@ -1,5 +1,6 @@
 """Rows of ``experiment_pairs``, with what became of their LLM requests, answers and votes (joined, never copied)."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
 from forllm_server.experiments.model import Choice, Experiment, NewAnswer, NewPair, Pair, Progress, Stage, Sums
 from forllm_server.experiments.tables import experiment_pairs
+from forllm_server.queue.model import LIVE
 
 _c = experiment_pairs.c
 #: of the question, for its beginning
@@ -80,44 +82,37 @@ def find_next_undecided(connection: Connection, experiment: Experiment, after: i
 
 def read_progress(connection: Connection, experiment: Experiment) -> Progress:
     """How many pairs are how far, and what was found; one statement."""
-    stage, choice = _stage(), _choice()
-    numbers = (
-        func.count().label("number"),
-        func.sum(case((_old_is_there(), 1), else_=0)).label("with_old"),
-        *(
-            measure
-            for side in ("old", "new")
-            for column in (_c[f"{side}_tokens"], _c[f"{side}_seconds"], _c[f"{side}_characters"])
-            for measure in (func.sum(column), func.count(column))
-        ),
-    )
-    query = _joined(experiment, stage.label("stage"), choice.label("choice"), *numbers)
-    rows = connection.execute(query.group_by(stage, choice)).all()
-    by_stage: dict[Stage, int] = {}
-    by_choice: dict[Choice, int] = {}
+    measures = [_c[f"{side}_{what}"] for side in ("old", "new") for what in ("tokens", "seconds", "characters")]
+    has_old = case((_old_is_there(), 1), else_=0).label("has_old")
+    # What is grouped by has values bound to it, which PostgreSQL takes for the same only in a query of its own.
+    each = _joined(experiment, _stage().label("stage"), _choice().label("found"), has_old, *measures).subquery()
+    sums = [made for column in measures for made in (func.sum(each.c[column.name]), func.count(each.c[column.name]))]
+    query = select(each.c.stage, each.c.found, func.count(), func.sum(each.c.has_old), *sums)
+    by_stage: Counter[Stage] = Counter()
+    by_choice: Counter[Choice] = Counter()
     undecided = 0
-    measures = [[0.0, 0] for _ in range(6)]
-    for row in rows:
-        by_stage[Stage(row.stage)] = by_stage.get(Stage(row.stage), 0) + row.number
-        if row.stage != Stage.ANSWERED.value:
+    totals = [[0.0, 0] for _ in measures]
+    for stage, found, number, with_old, *known in connection.execute(query.group_by(each.c.stage, each.c.found)):
+        by_stage[Stage(stage)] += int(number)
+        if stage != Stage.ANSWERED.value:
             continue
-        if row.choice is not None:
-            by_choice[Choice(row.choice)] = by_choice.get(Choice(row.choice), 0) + row.number
+        if found is not None:
+            by_choice[Choice(found)] += int(number)
         else:
-            undecided += int(row.with_old or 0)
-        for place, measure in enumerate(measures):
-            measure[0] += float(row[4 + 2 * place] or 0)
-            measure[1] += row[5 + 2 * place]
-    means = [total / number if number else None for total, number in measures]
+            undecided += int(with_old)
+        for place, total in enumerate(totals):
+            total[0] += float(known[2 * place] or 0)
+            total[1] += int(known[2 * place + 1])
+    means = [total / number if number else None for total, number in totals]
     return Progress(experiment.pair_count, by_stage, by_choice, Sums(*means[:3]), Sums(*means[3:]), undecided)
 
 
 def list_failures(connection: Connection, experiment: Experiment, *, limit: int) -> list[tuple[str, int]]:
     """Why how many pairs failed, the most frequent first."""
-    problem = _problem()
-    query = _joined(experiment, problem, func.count()).where(_stage() == Stage.FAILED.value)
-    grouped = query.group_by(problem).order_by(func.count().desc(), problem).limit(limit)
-    return [(row[0], int(row[1])) for row in connection.execute(grouped)]
+    failed = _joined(experiment, _problem().label("problem")).where(_stage() == Stage.FAILED.value).subquery()
+    query = select(failed.c.problem, func.count()).group_by(failed.c.problem)
+    ordered = query.order_by(func.count().desc(), failed.c.problem).limit(limit)
+    return [(row[0] or "", int(row[1])) for row in connection.execute(ordered)]
 
 
 def list_new_models(connection: Connection, experiment: Experiment) -> list[tuple[int, int, int, int, int]]:
@@ -130,8 +125,11 @@ def list_new_models(connection: Connection, experiment: Experiment) -> list[tupl
 
 def count_waiting(connection: Connection, experiment: Experiment) -> int:
     """How many of its LLM requests have no end yet."""
-    query = _joined(experiment, func.count()).where(_stage() == Stage.WAITING.value)
-    return int(connection.execute(query).scalar_one())
+    requests = metadata.tables["llm_requests"].c
+    is_live = requests.status.in_([status.value for status in LIVE])
+    query = select(func.count()).join(metadata.tables["llm_requests"], requests.id == _c.llm_request_id)
+    own = query.where(_c.experiment_id == experiment.id, _c.answered_at.is_(None), _c.problem.is_(None), is_live)
+    return int(connection.execute(own).scalar_one())
 
 
 def list_numbers(connection: Connection, experiment: Experiment, stages: Collection[Stage]) -> list[int]:
@@ -213,7 +211,7 @@ def _stage() -> ColumnElement[str]:
         (_c.answered_at.is_not(None), literal(Stage.ANSWERED.value)),
         (_c.problem.is_not(None), literal(Stage.FAILED.value)),
         (_c.llm_request_id.is_(None), literal(Stage.UNASKED.value)),
-        (status.in_(["queued", "waiting", "held", "running"]), literal(Stage.WAITING.value)),
+        (status.in_([live.value for live in LIVE]), literal(Stage.WAITING.value)),
         (status == "cancelled", literal(Stage.CANCELLED.value)),
         else_=literal(Stage.FAILED.value),
     )
@@ -301,7 +299,7 @@ def _pair(row: Row[Any]) -> Pair:
         experiment_id=row.experiment_id,
         number=row.number,
         stage=stage,
-        problem=row.problem_words if stage is Stage.FAILED else "",
+        problem=row.problem_words or "" if stage is Stage.FAILED else "",
         llm_request_id=row.llm_request_id,
         topic_id=row.topic_id,
         topic_title=row.topic_title or "",

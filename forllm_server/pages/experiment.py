@@ -12,7 +12,7 @@ from forllm_server.clock import now
 from forllm_server.errors import Invalid
 from forllm_server.experiments import experiment_store, pair_store
 from forllm_server.experiments.exporting import MEDIA_TYPES, ExportFormat
-from forllm_server.experiments.model import Experiment, LeftOut, Pair, Progress, State
+from forllm_server.experiments.model import Choice, Experiment, LeftOut, Pair, Progress, State
 from forllm_server.experiments.report import Report, report_of
 from forllm_server.forum import topic_store
 from forllm_server.forum.model import TopicOrder
@@ -57,7 +57,7 @@ class PairRow:
     def tone(self) -> str:
         if self.pair.stage.value == "failed":
             return "state--bad"
-        return "state--good" if self.pair.choice in ("new", "old", "tie", "bad") else "state--quiet"
+        return "state--good" if self.pair.choice is Choice.NEW else "state--quiet"
 
 
 @blueprint.get(LIST)
