@@ -228,10 +228,11 @@ def sums_rows(progress: Progress) -> list[tuple[str, str, str]]:
         "Tokens written": (progress.old.tokens, progress.new.tokens, ",.0f"),
         "Seconds taken": (progress.old.seconds, progress.new.seconds, ",.1f"),
     }
-    return [
-        (label, *("not known" if value is None else format(value, how) for value in (old, new)))
-        for label, (old, new, how) in measures.items()
-    ]
+    return [(label, _measure(old, how), _measure(new, how)) for label, (old, new, how) in measures.items()]
+
+
+def _measure(value: float | None, how: str) -> str:
+    return "not known" if value is None else format(value, how)
 
 
 def _row(pair: Pair) -> PairRow:

@@ -9,8 +9,9 @@ from forllm_server.db import metadata
 from forllm_server.errors import Conflict, Invalid, NotFound
 from forllm_server.experiments import experiment_store, pair_store
 from forllm_server.experiments.model import Choice, Experiment, Pair, Progress, Stage
-from forllm_server.forum import post_store
+from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.editing import add_reply, delete_post
+from forllm_server.forum.model import TopicOrder
 from forllm_server.jobs import experiment_staging as staging
 from forllm_server.jobs import experiment_votes as voting
 from forllm_server.jobs import experiments as rules
@@ -231,6 +232,15 @@ def test_cancelling_calls_off_what_waits_and_keeps_what_is_there(trial: Trial) -
     assert (progress.answered, progress.cancelled) == (1, 2)
     with trial.database.transaction() as connection, pytest.raises(Conflict):
         rules.retry_failed(connection, experiment.id, clock.now())
+
+
+def test_the_topics_await_nothing_of_an_experiment(trial: Trial) -> None:
+    trial.start(trial.create())
+    with trial.database.read() as connection:
+        assert topic_store.list_page(connection, TopicOrder.AWAITING, limit=5).topics == ()
+    trial.evening.ask(is_run_now=True)
+    with trial.database.read() as connection:
+        assert len(topic_store.list_page(connection, TopicOrder.AWAITING, limit=5).topics) == 1
 
 
 def test_a_deleted_experiment_calls_off_what_waits(trial: Trial) -> None:
