@@ -56,6 +56,12 @@ def list_unfinished_ids(connection: Connection) -> list[int]:
     return list(connection.execute(query.order_by(_c.id)).scalars())
 
 
+def list_finished(connection: Connection, *, since: datetime, until: datetime, limit: int) -> list[Experiment]:
+    """Those that came to their end between two moments, the last one first; not those that were cancelled."""
+    query = select(experiments).where(_c.finished_at >= since, _c.finished_at < until, _c.state == State.OPEN.value)
+    return [_experiment(row) for row in connection.execute(query.order_by(_c.finished_at.desc()).limit(limit))]
+
+
 def update_experiment(connection: Connection, experiment_id: int, **values: Any) -> None:
     connection.execute(update(experiments).where(_c.id == experiment_id).values(values))
 

@@ -7,7 +7,9 @@ from functools import partial
 
 import pytest
 
+from forllm_server import clock
 from forllm_server.db import Database, metadata
+from forllm_server.jobs.experiment_staging import tend_experiments
 from tests.pages.conftest import Browser
 from tests.support.world import make_world
 from tests.votes.world import Contest
@@ -169,6 +171,16 @@ def test_the_report_says_what_the_votes_told_and_is_downloaded(
         answer = browser.client.get(f"{LIST}/1/export?format={form}")
         assert answer.mimetype == type_
         assert "The new one, 2" in answer.get_data(as_text=True)
+
+
+def test_the_morning_names_what_was_finished_in_its_night(
+    browser: Browser, contest: Contest, sqlite_database: Database, now: datetime
+) -> None:
+    start(browser, contest)
+    answer_all(sqlite_database, now)
+    tend_experiments(sqlite_database, clock.now())
+    browser.open("/morning")
+    assert browser.page.find("a", href=f"{LIST}/1", string="Bob v1 on the same model")
 
 
 def test_a_new_answer_is_put_into_its_thread(
