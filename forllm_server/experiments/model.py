@@ -202,7 +202,7 @@ class Pair:
     @property
     def may_be_voted_on(self) -> bool:
         """Whether both answers are there to be compared."""
-        return self.is_answered and self.old_text is not None
+        return self.is_answered and self.old_text is not None and self.new_text is not None
 
     def is_old_left(self, voter_id: int) -> bool:
         """Which of them stands left: as good as random, and the same whenever the pair is shown to this voter."""

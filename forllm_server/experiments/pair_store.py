@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, insert, literal, select, update
 from sqlalchemy.sql import ColumnElement
 
 from forllm_server.db.types import metadata
@@ -83,23 +83,23 @@ def find_next_undecided(connection: Connection, experiment: Experiment, after: i
 def read_progress(connection: Connection, experiment: Experiment) -> Progress:
     """How many pairs are how far, and what was found; one statement."""
     measures = [_c[f"{side}_{what}"] for side in ("old", "new") for what in ("tokens", "seconds", "characters")]
-    has_old = case((_old_is_there(), 1), else_=0).label("has_old")
+    has_both = case((_both_are_there(), 1), else_=0).label("has_both")
     # What is grouped by has values bound to it, which PostgreSQL takes for the same only in a query of its own.
-    each = _joined(experiment, _stage().label("stage"), _choice().label("found"), has_old, *measures).subquery()
+    each = _joined(experiment, _stage().label("stage"), _choice().label("found"), has_both, *measures).subquery()
     sums = [made for column in measures for made in (func.sum(each.c[column.name]), func.count(each.c[column.name]))]
-    query = select(each.c.stage, each.c.found, func.count(), func.sum(each.c.has_old), *sums)
+    query = select(each.c.stage, each.c.found, func.count(), func.sum(each.c.has_both), *sums)
     by_stage: Counter[Stage] = Counter()
     by_choice: Counter[Choice] = Counter()
     undecided = 0
     totals = [[0.0, 0] for _ in measures]
-    for stage, found, number, with_old, *known in connection.execute(query.group_by(each.c.stage, each.c.found)):
+    for stage, found, number, with_both, *known in connection.execute(query.group_by(each.c.stage, each.c.found)):
         by_stage[Stage(stage)] += int(number)
         if stage != Stage.ANSWERED.value:
             continue
         if found is not None:
             by_choice[Choice(found)] += int(number)
         else:
-            undecided += int(with_old)
+            undecided += int(with_both)
         for place, total in enumerate(totals):
             total[0] += float(known[2 * place] or 0)
             total[1] += int(known[2 * place + 1])
@@ -156,8 +156,10 @@ def find_place(connection: Connection, llm_request_id: int) -> tuple[int, int] |
 
 def update_asked(connection: Connection, experiment_id: int, llm_request_ids: Mapping[int, int]) -> None:
     """Note which LLM requests pairs became, by their numbers."""
-    for number, llm_request_id in llm_request_ids.items():
-        _update(connection, experiment_id, number, llm_request_id=llm_request_id, problem=None)
+    own = update(experiment_pairs).where(_c.experiment_id == experiment_id, _c.number == bindparam("number_"))
+    rows = [{"number_": number, "id_": llm_request_id} for number, llm_request_id in llm_request_ids.items()]
+    if rows:
+        connection.execute(own.values(llm_request_id=bindparam("id_"), problem=None), rows)
 
 
 def update_problems(connection: Connection, experiment_id: int, problems: Mapping[int, str]) -> None:
@@ -180,6 +182,22 @@ def update_answered(connection: Connection, llm_request_id: int, answer: NewAnsw
     }
     own = update(experiment_pairs).where(_c.llm_request_id == llm_request_id)
     return connection.execute(own.values(values)).rowcount > 0
+
+
+def update_erased(connection: Connection, *, deleted_before: datetime) -> list[int]:
+    """Erase the new answers to what was deleted before then; the LLM requests that gave them."""
+    posts, topics = metadata.tables["posts"], metadata.tables["topics"]
+    query = (
+        select(_c.experiment_id, _c.number, _c.llm_request_id)
+        .join(posts, posts.c.id == _c.question_id)
+        .join(topics, topics.c.id == posts.c.topic_id)
+        .where(_c.new_text.is_not(None))
+        .where((posts.c.deleted_at < deleted_before) | (topics.c.deleted_at < deleted_before))
+    )
+    gone = connection.execute(query).all()
+    for experiment_id, number, _ in gone:
+        _update(connection, experiment_id, number, new_text=None, new_thinking=None)
+    return [row[2] for row in gone if row[2] is not None]
 
 
 def update_choice(
@@ -230,9 +248,10 @@ def _choice() -> ColumnElement[str | None]:
     return func.coalesce(_c.choice, between_posts)
 
 
-def _old_is_there() -> ColumnElement[bool]:
+def _both_are_there() -> ColumnElement[bool]:
+    """The old answer lies in no trash, and the new one was not erased with its question."""
     posts = metadata.tables["posts"]
-    return and_(posts.c.id.is_not(None), posts.c.deleted_at.is_(None))
+    return and_(posts.c.id.is_not(None), posts.c.deleted_at.is_(None), _c.new_text.is_not(None))
 
 
 def _joined(experiment: Experiment, *columns: Any) -> Select[Any]:
@@ -269,7 +288,7 @@ def _shown(experiment: Experiment, characters: int | None) -> Select[Any]:
             func.coalesce(question.c.topic_id, _c.topic_id).label("topic_id"),
             cut(_c.new_text).label("new_text"),
             (_c.new_thinking if characters is None else literal(None)).label("new_thinking"),
-            case((_old_is_there(), cut(posts.c.content))).label("old_text"),
+            case((posts.c.deleted_at.is_(None), cut(posts.c.content))).label("old_text"),
             case((question.c.deleted_at.is_(None), asked), else_="").label("question"),
             (question.c.version > posts.c.question_version).label("is_question_edited"),
             topics.c.title.label("topic_title"),
@@ -286,7 +305,7 @@ def _filtered(query: Select[Any], shown: str) -> Select[Any]:
     if shown == "all":
         return query
     if shown == "undecided":
-        return query.where(_stage() == Stage.ANSWERED.value, _choice().is_(None), _old_is_there())
+        return query.where(_stage() == Stage.ANSWERED.value, _choice().is_(None), _both_are_there())
     if shown in (Choice.NEW, Choice.OLD, Choice.TIE, Choice.BAD):
         return query.where(_choice() == shown)
     stages = [Stage.UNASKED.value, Stage.WAITING.value] if shown == "waiting" else [shown]

@@ -241,7 +241,7 @@ def _row(pair: Pair) -> PairRow:
     elif not pair.is_answered:
         words = _STAGES[pair.stage.value] + (f": {pair.problem}" if pair.problem else "")
     elif not pair.may_be_voted_on:
-        words = "answered; the old answer is in the trash"
+        words = "answered; one of the two is in the trash"
     else:
         words = "names shown, no vote" if pair.choice else "waits for your vote"
     return PairRow(pair, words, excerpt(pair.question, max_chars=_EXCERPT_CHARS))

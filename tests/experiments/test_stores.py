@@ -1,6 +1,6 @@
 """Experiments in the database, on SQLite and PostgreSQL: candidates, pairs, progress, votes that the ratings count."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -110,6 +110,22 @@ def test_whatever_keeps_a_pair_from_being_asked_is_told(
             connection.execute(rows.update().where(rows.c.id == row_id).values(values))
             [pair] = asking_store.list_pairs_to_ask_of(connection, experiment.id, [1])
         assert pair.obstacle.startswith(words)
+
+
+def test_what_is_erased_from_the_trash_takes_its_new_answer_along(
+    database: Database, contest: Contest, experiment: Experiment, now: datetime
+) -> None:
+    topics = metadata.tables["topics"]
+    with database.transaction() as connection:
+        pair_store.update_asked(connection, experiment.id, {1: 901})
+        pair_store.update_answered(connection, 901, ANSWER, now)
+        assert pair_store.update_erased(connection, deleted_before=now) == []
+        own = topics.c.id == contest.world.topic_id
+        connection.execute(topics.update().where(own).values(deleted_at=now - timedelta(days=1)))
+        assert pair_store.update_erased(connection, deleted_before=now) == [901]
+        pair = pair_store.get_pair(connection, experiment, 1)
+        assert pair_store.read_progress(connection, experiment).undecided == 0
+    assert (pair.stage, pair.new_text, pair.may_be_voted_on) == (Stage.ANSWERED, None, False)
 
 
 def test_experiments_are_listed_and_deleted(database: Database, experiment: Experiment) -> None:
