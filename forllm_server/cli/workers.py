@@ -83,8 +83,12 @@ class Workers:
         self._timer.start()
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Checkpoint and release what runs. Returns whether everything ended in time."""
-        self._timer.shutdown(wait=False)
+        """Checkpoint and release what runs. Returns whether everything ended in time.
+
+        Whoever is told to stop while it starts has begun only a part of it.
+        """
+        if self._timer.running:
+            self._timer.shutdown(wait=False)
         is_clean = self._pool is None or self._pool.stop(timeout_seconds)
         if self._neighbour is not None:
             # After the pool, which needs the time more.
