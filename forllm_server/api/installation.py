@@ -16,6 +16,7 @@ from forllm_server.api import (
     models,
     mornings,
     notifications,
+    persona_drafts,
     persona_files,
     personas,
     posts,
@@ -36,7 +37,7 @@ from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
     *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
-    persona_files,
+    *(persona_files, persona_drafts),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
     *(models, settings),
     *(mornings, notifications, activity, votes),

@@ -23,6 +23,7 @@ from forllm_server.jobs.nightfall import Nightfall
 from forllm_server.jobs.planning import NightPlan
 from forllm_server.jobs.recurring import run_due
 from forllm_server.jobs.staging import tend_batches
+from forllm_server.personas.drafting import erase_dropped_drafts
 from forllm_server.queue.prompt_store import delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
@@ -150,6 +151,7 @@ class Workers:
         with self._database.transaction() as connection:
             trash_days = self._installation.config.trash_days
             erased = purge_trash(connection, older_than_days=trash_days, now=clock.now())
+            erase_dropped_drafts(connection, older_than_days=trash_days, now=clock.now())
             delete_texts_of_deleted(connection, deleted_before=clock.now() - timedelta(days=trash_days))
             delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
         if erased.posts or erased.topics or erased.subforums:

@@ -13,6 +13,7 @@ from forllm_server.pages.persona_form import content_of_form, model_choices, rea
 from forllm_server.pages.persona_list import LATELY, result_words
 from forllm_server.personas.assigning import make_global_default
 from forllm_server.personas.copying import duplicate_persona
+from forllm_server.personas.draft_store import list_origins
 from forllm_server.personas.editing import change_persona, create_persona, delete_persona, revert_persona
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.overview_store import list_overviews
@@ -58,8 +59,10 @@ def show(persona_id: int) -> Response:
         models = dict(model_choices(connection))
         (overview,) = list_overviews(connection, [persona], since=now() - LATELY)
         names = {user.id: user.name for user in list_users(connection)}
+        origins = list_origins(connection, persona_id)
     return page(
         "persona/show.html",
+        origin=next(iter(origins.values()), None),
         persona=persona,
         versions=versions,
         is_default=persona_id == default_id,
@@ -79,8 +82,17 @@ def show_version(persona_id: int, number: int) -> Response:
         before = get_version_by_number(connection, persona_id, number - 1) if number > 1 else None
         models = dict(model_choices(connection))
         names = {user.id: user.name for user in list_users(connection)}
+        origins = list_origins(connection, persona_id)
     changes = _compare(before, version, models) if before else None
-    return page("persona/version.html", persona=persona, version=version, changes=changes, models=models, names=names)
+    return page(
+        "persona/version.html",
+        persona=persona,
+        version=version,
+        changes=changes,
+        models=models,
+        names=names,
+        origin=origins.get(version.id),
+    )
 
 
 @blueprint.get("/personas/<int:persona_id>/comparison")
