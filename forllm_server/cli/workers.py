@@ -1,6 +1,7 @@
 """The workers of a process, with all that they are handed, and the timer of its chores."""
 
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 
@@ -13,9 +14,9 @@ from forllm_server.catalog import backend_store
 from forllm_server.catalog.probing import probe_backend
 from forllm_server.cli.runtime import Installation
 from forllm_server.errors import ForllmError
-from forllm_server.forum.trash import purge_trash
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.erasing import erase_trash
 from forllm_server.jobs.forecast import estimate_waiting
 from forllm_server.jobs.ledger import Ledger
 from forllm_server.jobs.neighbour import Neighbour
@@ -23,7 +24,6 @@ from forllm_server.jobs.nightfall import Nightfall
 from forllm_server.jobs.planning import NightPlan
 from forllm_server.jobs.recurring import run_due
 from forllm_server.jobs.staging import tend_batches
-from forllm_server.personas.drafting import erase_dropped_drafts
 from forllm_server.queue.prompt_store import delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
@@ -150,12 +150,11 @@ class Workers:
     def _purge(self) -> None:
         with self._database.transaction() as connection:
             trash_days = self._installation.config.trash_days
-            erased = purge_trash(connection, older_than_days=trash_days, now=clock.now())
-            erase_dropped_drafts(connection, older_than_days=trash_days, now=clock.now())
+            erased = erase_trash(connection, older_than_days=trash_days, now=clock.now())
             delete_texts_of_deleted(connection, deleted_before=clock.now() - timedelta(days=trash_days))
             delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
-        if erased.posts or erased.topics or erased.subforums:
-            log.event("trash.purged", subforums=erased.subforums, topics=erased.topics, posts=erased.posts)
+        if any(asdict(erased).values()):
+            log.event("trash.purged", **asdict(erased))
 
 
 def _attempt(chore: Callable[[], None]) -> None:

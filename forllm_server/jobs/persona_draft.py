@@ -124,7 +124,7 @@ def _read(written: Written, wished_name: str) -> DraftText:
     text, problem = (None, cut.value) if cut else read_draft(written.text, wished_name=wished_name)
     if text is None:
         raise Hopeless(
-            f"What the model wrote is no persona. {problem} Its text is kept with the draft. Try again, or ask another model.",
+            f"What the model wrote is no persona. {problem} Its text is kept. Try again, or ask another model.",
             cause=Cause.ERROR,
         )
     return text

@@ -34,6 +34,8 @@ personas = Table(
     Column("deleted_at", UtcDateTime),
     # What an imported character card holds besides, for its export.
     Column("card", Json),
+    # Since then a deleted one cannot be restored; its versions stay, for posts name them.
+    Column("erased_at", UtcDateTime),
     Index("uq_personas_name_key", "name_key", unique=True, sqlite_where=_IS_THERE, postgresql_where=_IS_THERE),
 )
 

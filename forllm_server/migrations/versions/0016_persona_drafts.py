@@ -1,4 +1,4 @@
-"""Drafts of personas that a model writes, from which a person makes personas."""
+"""Drafts of personas that a model writes, from which a person makes personas; deleted personas that come back."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
+    op.add_column("personas", sa.Column("erased_at", UtcDateTime))
     op.create_table(
         "persona_drafts",
         sa.Column("id", Id, primary_key=True),
