@@ -18,6 +18,7 @@ from forllm_server.jobs.generating import Written, generate_answer
 from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
 from forllm_server.jobs.repetition import REPETITION
 from forllm_server.jobs.subject import generation_request, read_model
+from forllm_server.markup.excerpt import excerpt
 from forllm_server.personas import assignment_store, draft_store
 from forllm_server.personas.draft_model import DraftText, PersonaDraft
 from forllm_server.personas.draft_prompts import INSTRUCTIONS, expansion_prompt, refinement_prompt
@@ -32,6 +33,9 @@ from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import Cause, LlmRequest
 from forllm_server.settings.values import Settings, read_settings
 
+#: of the notes about another one
+_SKETCH_CHARS = 160
+
 
 class _Cut(StrEnum):
     """How an answer ends that is not whole, in words."""
@@ -42,11 +46,16 @@ class _Cut(StrEnum):
 
 @dataclass(frozen=True)
 class _Subject:
-    """What a run works on, read in one transaction. ``others``: the names of those that are there already."""
+    """What a run works on, read in one transaction.
+
+    ``others``: the names of those that are there already; ``sketches``: the same, with how the notes begin of those
+    that have no name yet.
+    """
 
     draft: PersonaDraft
     previous: PersonaDraft | None
     others: tuple[str, ...]
+    sketches: tuple[str, ...]
     record: BackendRecord
     model: Model
     settings: Settings
@@ -143,17 +152,26 @@ def _read_subject(connection: Connection, request: LlmRequest) -> _Subject:
     if draft.is_dropped:
         raise Hopeless("The draft was dropped while this waited.", cause=Cause.SUBJECT_GONE)
     previous = draft_store.get_draft(connection, draft.previous_id) if draft.previous_id else None
-    return _Subject(draft, previous, _others(connection, draft), record, model, read_settings(connection))
+    group = [each for each in draft_store.list_drafts_of_group(connection, draft.group_id) if each.id != draft.id]
+    assigned = _assigned(connection, draft)
+    # Whom this one shall not repeat: those asked for together with it, and those who are in its subforum.
+    names = [each.text.name for each in group if each.text.name]
+    sketches = [each.text.name or excerpt(each.expansion, max_chars=_SKETCH_CHARS) for each in group if each.expansion]
+    return _Subject(
+        draft=draft,
+        previous=previous,
+        others=tuple(dict.fromkeys(names + assigned)),
+        sketches=tuple(dict.fromkeys(sketches + assigned)),
+        record=record,
+        model=model,
+        settings=read_settings(connection),
+    )
 
 
-def _others(connection: Connection, draft: PersonaDraft) -> tuple[str, ...]:
-    """Whom this one shall not repeat: those asked for together with it, and those who are in its subforum."""
-    group = draft_store.list_drafts_of_group(connection, draft.group_id)
-    names = [each.text.name for each in group if each.id != draft.id and each.text.name]
-    if draft.brief.subforum_id is not None:
-        assigned = assignment_store.list_assignments(connection, draft.brief.subforum_id)
-        names += [each.persona_name for each in assigned]
-    return tuple(dict.fromkeys(names))
+def _assigned(connection: Connection, draft: PersonaDraft) -> list[str]:
+    if draft.brief.subforum_id is None:
+        return []
+    return [each.persona_name for each in assignment_store.list_assignments(connection, draft.brief.subforum_id)]
 
 
 def _prompt(
@@ -161,7 +179,7 @@ def _prompt(
 ) -> Assembled:
     draft, previous = subject.draft, subject.previous
     if step is Step.EXPANSION:
-        text = expansion_prompt(draft.brief, number=draft.number, total=draft.total, others=subject.others)
+        text = expansion_prompt(draft.brief, number=draft.number, total=draft.total, others=subject.sketches)
     elif previous is not None and draft.remark:
         text = refinement_prompt(draft.brief, draft.expansion, previous=previous.text, remark=draft.remark)
     else:

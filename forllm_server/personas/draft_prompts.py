@@ -33,12 +33,12 @@ _FORM = json.dumps(PLACEHOLDERS, indent=2)
 def expansion_prompt(brief: Brief, *, number: int, total: int, others: Sequence[str] = ()) -> str:
     """What the first step is asked: notes about the persona, in no form.
 
-    ``others``: the names of those that are there already, from which this one shall differ.
+    ``others``: those that are there already, from which this one shall differ: a name each, or how its notes begin.
     """
     parts = [*_material(brief), _task(brief, number, total)]
     if others:
-        names = "\n".join(others[:_NAMES_TOLD])
-        parts.append(f"These are there already; make another one:\n<names>\n{names}\n</names>")
+        lines = "\n".join(f"- {each}" for each in others[:_NAMES_TOLD])
+        parts.append(f"These are there already; make one that differs from all of them:\n<others>\n{lines}\n</others>")
     if brief.wished_name:
         parts.append(f"It is called: {brief.wished_name}")
     parts.append(

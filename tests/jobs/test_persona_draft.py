@@ -141,7 +141,9 @@ def test_half_an_answer_is_no_draft(workshop: Workshop, script: Script, words: s
 
 def test_ten_are_told_apart_and_a_name_that_is_taken_gets_a_number(workshop: Workshop) -> None:
     drafts = workshop.ask(count=3, description="", subforum_id=workshop.evening.world.subforum_id)
-    workshop.writes(NOTES, NOTES, NOTES, persona(), persona(), persona("assistant"))
+    workshop.writes(NOTES, NOTES)
+    assert f"differs from all of them:\n<others>\n- {NOTES}\n</others>" in workshop.sent()
+    workshop.writes(NOTES, persona(), persona(), persona("assistant"))
     assert "Homelab" in workshop.sent()
     assert [workshop.get(draft.id).text.name for draft in drafts] == ["Rosa", "Rosa 2", "assistant 2"]
     assert "These names are taken:\n<names>\nRosa\nRosa 2\n</names>" in workshop.sent()
