@@ -222,6 +222,6 @@ def _parameters(settings: Settings, step: Step) -> dict[str, Any]:
 def _title(draft: PersonaDraft) -> str:
     """What the queue shows of it."""
     words = " ".join((draft.brief.wished_name or draft.brief.words).split())
-    place = f" ({draft.number} of {draft.total})" if draft.total > 1 else ""
+    place = f"{draft.number} of {draft.total}: " if draft.total > 1 else ""
     cut = words if len(words) <= _TITLE_CHARS else f"{words[: _TITLE_CHARS - 1].rstrip()}…"
-    return f"{cut}{place}"
+    return f"{place}{cut}"

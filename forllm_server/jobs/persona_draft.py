@@ -21,7 +21,7 @@ from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.personas import assignment_store, draft_store
 from forllm_server.personas.draft_model import DraftText, PersonaDraft
-from forllm_server.personas.draft_prompts import INSTRUCTIONS, expansion_prompt, refinement_prompt
+from forllm_server.personas.draft_prompts import EMBEDDED_TOKENS, INSTRUCTIONS, expansion_prompt, refinement_prompt
 from forllm_server.personas.draft_reading import read_draft
 from forllm_server.personas.drafting import write_draft_down
 from forllm_server.prompts.assemble import Assembled, assemble
@@ -76,8 +76,9 @@ class PersonaDraftKind:
         backend = self._context.connect(subject.record, subject.settings)
         counter = counter_for(subject.model, backend)
         context = context_of(subject.record.kind, subject.model, job.request.parameters, subject.settings)
-        # Of a small context the answer gets a half.
-        tokens = min(int(job.request.parameters["max_tokens"]), context.tokens // 2)
+        # Of a small context the answer gets a half. The embedded model seldom finds an end by itself.
+        most = EMBEDDED_TOKENS if subject.record.is_embedded else int(job.request.parameters["max_tokens"])
+        tokens = min(most, context.tokens // 2)
         parameters = {**job.request.parameters, "max_tokens": tokens}
         prompt = _prompt(subject, _step_of(job.request), context, counter, parameters)
         request = generation_request(subject.model, prompt, context, parameters)

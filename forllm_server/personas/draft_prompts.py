@@ -11,6 +11,7 @@ from forllm_server.personas.draft_model import Brief, DraftText
 #: of the answers, in tokens: with room for a model that thinks first
 EXPANSION_TOKENS = 1_500
 REFINEMENT_TOKENS = 3_000
+EMBEDDED_TOKENS = 500
 #: So many names of others are told.
 _NAMES_TOLD = 30
 

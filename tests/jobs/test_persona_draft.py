@@ -6,17 +6,18 @@ import pytest
 
 from forllm_server import clock
 from forllm_server.errors import Conflict, Invalid, NotFound
+from forllm_server.jobs.chores import fail_those_of_deleted_backends
 from forllm_server.jobs.draft_asking import NAME, Wish, ask_again, ask_drafts, drop
 from forllm_server.personas import draft_store, drafting, persona_store
 from forllm_server.personas.assignment_store import list_assignments
 from forllm_server.personas.draft_model import PersonaDraft
 from forllm_server.personas.editing import create_persona, delete_persona
-from forllm_server.queue.control import cancel_llm_request, requeue_llm_request, retry_llm_request
+from forllm_server.queue.control import requeue_llm_request, retry_llm_request
 from forllm_server.queue.llm_request_store import get_llm_request, list_llm_requests
 from forllm_server.queue.model import Cause, Lane, LlmRequest, Status
 from tests.jobs.conftest import Evening
 from tests.support.scripted_server import Script
-from tests.support.world import LOCAL_USER
+from tests.support.world import LOCAL_USER, insert_backend, insert_model
 
 TEXT = "You are a careful reader of storage questions. You ask for the numbers before you answer."
 NOTES = "A librarian of disks. Dry, short, asks back."
@@ -264,16 +265,20 @@ def test_dropped_drafts_are_erased_after_their_days(workshop: Workshop) -> None:
 def test_a_model_that_went_away_is_told_and_another_one_goes_on(workshop: Workshop) -> None:
     (draft,) = workshop.ask()
     workshop.writes(NOTES)
-    workshop.evening.change("backends", workshop.evening.world.backend_id, deleted_at=clock.now())
-    workshop.evening.change("llm_requests", workshop.request(draft.id).id, status="queued")
-    request = workshop.request(draft.id)
-    with workshop.evening.database.transaction() as connection:
-        cancel_llm_request(connection, request.id, clock.now())
-        with pytest.raises(Invalid):
-            requeue_llm_request(connection, request.id, model_id=workshop.evening.world.model_id, now=clock.now())
+    evening = workshop.evening
+    evening.change("backends", evening.world.backend_id, deleted_at=clock.now())
+    fail_those_of_deleted_backends(evening.database, clock.now())
+    failed = workshop.request(draft.id)
+    assert (failed.status, failed.cause) == (Status.FAILED, Cause.MODEL_GONE)
     with pytest.raises(Invalid) as problem:
-        workshop.again(draft.id, model_id=workshop.evening.world.model_id)
+        workshop.again(draft.id, model_id=evening.world.model_id)
     assert problem.value.field == "model_id"
+    with evening.database.transaction() as connection:
+        backend_id = insert_backend(connection, clock.now(), base_url=evening.server.url, name="Attic")
+        model_id = insert_model(connection, backend_id, clock.now(), name="other")
+        requeue_llm_request(connection, failed.id, model_id=model_id, now=clock.now())
+    workshop.writes(persona())
+    assert (workshop.get(draft.id).text.name, workshop.get(draft.id).model_name) == ("Rosa", "other")
 
 
 def test_a_deleted_persona_frees_the_name(workshop: Workshop) -> None:
