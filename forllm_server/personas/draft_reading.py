@@ -37,7 +37,7 @@ _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 _HTML = re.compile(r"\s*<(?:!doctype|html|head|body|script|style)\b", re.IGNORECASE)
 _SCRIPT = re.compile(r"<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"</?[a-z][^<>]{0,2000}>|<!--.{0,2000}?-->", re.IGNORECASE | re.DOTALL)
-_PLACEHOLDER = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|[.…\s]*|string|name|persona name|instructions", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|[.…\s]*|string|(?:your |persona )?name|instructions", re.IGNORECASE)
 _NO_FORM = "There is neither JSON nor a line that says which is the name and which are the instructions."
 _AROUND_NAME = " \t\"'`*_#“”„‘’«»:;,."
 

@@ -59,6 +59,7 @@ def test_lines_inside_the_text_of_json_and_lists_are_taken() -> None:
         '{"name": "Half a per',
         json.dumps(PLACEHOLDERS),
         json.dumps({"name": "...", "instructions": TEXT}),
+        json.dumps({"name": "Your Name", "instructions": TEXT}),
         json.dumps({"name": "A", "instructions": "..."}),
         json.dumps({"name": "A", "instructions": "Be good."}),
         json.dumps({"name": "A", "instructions": {"tone": TEXT}}),
