@@ -17,6 +17,7 @@ from forllm_server.api import (
     models,
     mornings,
     notifications,
+    persona_drafts,
     persona_files,
     personas,
     posts,
@@ -37,7 +38,7 @@ from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
     *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
-    persona_files,
+    *(persona_files, persona_drafts),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
     backends,
     *(models, settings),

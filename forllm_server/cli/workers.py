@@ -1,6 +1,7 @@
 """The workers of a process, with all that they are handed, and the timer of its chores."""
 
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 
@@ -14,9 +15,9 @@ from forllm_server.catalog.probing import probe_backend
 from forllm_server.cli.runtime import Installation
 from forllm_server.errors import ForllmError
 from forllm_server.experiments.pair_store import update_erased
-from forllm_server.forum.trash import purge_trash
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.erasing import erase_trash
 from forllm_server.jobs.experiment_staging import tend_experiments
 from forllm_server.jobs.forecast import estimate_waiting
 from forllm_server.jobs.ledger import Ledger
@@ -155,13 +156,13 @@ class Workers:
     def _purge(self) -> None:
         with self._database.transaction() as connection:
             trash_days = self._installation.config.trash_days
-            erased = purge_trash(connection, older_than_days=trash_days, now=clock.now())
+            erased = erase_trash(connection, older_than_days=trash_days, now=clock.now())
             deleted_before = clock.now() - timedelta(days=trash_days)
             delete_texts_of_deleted(connection, deleted_before=deleted_before)
             delete_texts(connection, update_erased(connection, deleted_before=deleted_before))
             delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
-        if erased.posts or erased.topics or erased.subforums:
-            log.event("trash.purged", subforums=erased.subforums, topics=erased.topics, posts=erased.posts)
+        if any(asdict(erased).values()):
+            log.event("trash.purged", **asdict(erased))
 
 
 def _attempt(chore: Callable[[], None]) -> None:
