@@ -10,8 +10,10 @@ from forllm_server.api import (
     assignments,
     backends,
     batches,
+    causes,
     documentation,
     drafts,
+    hooks,
     llm_requests,
     models,
     mornings,
@@ -39,7 +41,7 @@ NOUNS = (
     persona_files,
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
     *(models, settings),
-    *(mornings, notifications, activity, votes),
+    *(mornings, notifications, hooks, activity, votes),
 )
 
 
@@ -52,6 +54,7 @@ def install(app: Flask) -> Sequence[Blueprint]:
         OPENAPI_URL_PREFIX=PREFIX,
         OPENAPI_JSON_PATH="openapi.json",
     )
+    causes.install(app)
     api = Api(app, spec_kwargs={"info": {"description": "A forum for local language models. See docs/api.md."}})
     for noun in NOUNS:
         api.register_blueprint(noun.blueprint)

@@ -95,6 +95,7 @@ def furnish(forum: Forum) -> Furnished:
         deepest_id = forum.reply(deepest_id, f"Step {depth} of the stairs, with a few words to read on it.")
     too_long_id = forum.topic(subforum_id, "Too much for this model", "word " * 6000)[1]
     failed = forum.wait_for_status(forum.ask(too_long_id), "failed")
+    _hook(forum)
     window_id = close_window(forum)
     # What a worker knows of the hours is at most a second old.
     time.sleep(1.2)
@@ -124,6 +125,14 @@ def _batch(forum: Forum, subforum_id: int, persona_id: int) -> int:
     checks = [{"kind": "json", "value": "town:string"}, {"kind": "matches", "value": "^[A-Z]"}]
     batch = {"title": "Towns to see", "subforum_id": subforum_id, "checks": checks, **table, **asked}
     return int(forum.api("POST", "batches", batch)["id"])
+
+
+def _hook(forum: Forum) -> None:
+    """One whose calls fail, with a long reason."""
+    url = f"http://127.0.0.1:1/{'hooks-of-mine/' * 20}"
+    events = ["topic.opened", "night.over"]
+    made = forum.api("POST", "hooks", {"kind": "webhook", "name": "Far", "events": events, "url": url})
+    forum.api("POST", f"hooks/{made['id']}/tests")
 
 
 def _personas(forum: Forum, subforum_id: int) -> int:
