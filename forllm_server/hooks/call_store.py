@@ -1,19 +1,21 @@
 """Rows of ``hook_calls``, ``hook_attempts`` and ``hook_posts``."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from forllm_server.errors import NotFound
-from forllm_server.hooks.model import Attempt, Call, CallStatus, HookKind
+from forllm_server.hooks.model import Attempt, Call, CallStatus, HookKind, NewCall
 from forllm_server.hooks.tables import hook_attempts, hook_calls, hook_posts, hooks
 from forllm_server.outward import line_store
 
 _c = hook_calls.c
 _a = hook_attempts.c
 _IS_WAITING = _c.status == CallStatus.WAITING.value
+# Built once: these run for everything that happens.
+_INSERT = insert(hook_calls)
 
 
 def get_call(connection: Connection, call_id: int) -> Call:
@@ -30,31 +32,14 @@ def find_by_event_id(connection: Connection, event_id: str) -> Call | None:
     return _call(row) if row else None
 
 
-def insert_call(
-    connection: Connection,
-    hook_id: int,
-    *,
-    event: str,
-    event_id: str,
-    facts: Mapping[str, Any],
-    chain: Sequence[int],
-    now: datetime,
-    stopped: str | None = None,
-) -> int:
-    """Put a call in line; its id. ``stopped``: why it is not to be made."""
-    values = {
-        "hook_id": hook_id,
-        "event": event,
-        "event_id": event_id,
-        "facts": dict(facts),
-        "chain": list(chain),
-        "status": (CallStatus.STOPPED if stopped else CallStatus.WAITING).value,
-        "created_at": now,
-        "due_at": None if stopped else now,
-        "ended_at": now if stopped else None,
-        "problem": stopped,
-    }
-    return int(connection.execute(insert(hook_calls).values(values).returning(_c.id)).scalar_one())
+def insert_calls(connection: Connection, news: Sequence[NewCall], now: datetime) -> None:
+    """Put calls in line, or note why they are not to be made."""
+    connection.execute(_INSERT, [_values(new, now) for new in news])
+
+
+def insert_call(connection: Connection, new: NewCall, now: datetime) -> int:
+    """Put a call in line; its id."""
+    return int(connection.execute(_INSERT.values(_values(new, now)).returning(_c.id)).scalar_one())
 
 
 def list_ready_hook_ids(connection: Connection, now: datetime, kinds: Collection[HookKind]) -> list[int]:
@@ -169,6 +154,22 @@ def find_chain_of_post(connection: Connection, post_id: int) -> tuple[int, ...]:
     """The hooks whose calls brought a post about; none: nobody but a person or a model did."""
     found = connection.execute(select(hook_posts.c.chain).where(hook_posts.c.post_id == post_id)).scalar_one_or_none()
     return tuple(found or ())
+
+
+def _values(new: NewCall, now: datetime) -> dict[str, Any]:
+    return {
+        "hook_id": new.hook_id,
+        "event": new.event,
+        "event_id": new.event_id,
+        "facts": dict(new.facts),
+        "chain": list(new.chain),
+        "status": (CallStatus.STOPPED if new.stopped else CallStatus.WAITING).value,
+        "attempts": 0,
+        "created_at": now,
+        "due_at": None if new.stopped else now,
+        "ended_at": now if new.stopped else None,
+        "problem": new.stopped,
+    }
 
 
 def _call(row: Row[Any]) -> Call:

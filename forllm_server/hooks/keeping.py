@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from forllm_server.crypto.sealing import CannotOpen, open_sealed, seal
 from forllm_server.errors import Conflict, Invalid
 from forllm_server.hooks import call_store, hook_store
-from forllm_server.hooks.model import EVENTS, TEST, Call, Hook, HookKind
+from forllm_server.hooks.model import EVENTS, TEST, Call, Hook, HookKind, NewCall
 from forllm_server.machine.commands import parse_command
 from forllm_server.outward.addresses import clean_url, origin
 from forllm_server.outward.failure import SendFailed
@@ -93,10 +93,8 @@ def ask_test(connection: Connection, hook_id: int, now: datetime) -> Call:
     hook = hook_store.get_hook(connection, hook_id)
     if not hook.is_enabled:
         raise Conflict("This hook is switched off. Switch it on, then try it.")
-    event_id = str(uuid.uuid4())
-    call_id = call_store.insert_call(
-        connection, hook_id, event=TEST, event_id=event_id, facts={}, chain=(hook_id,), now=now
-    )
+    new = NewCall(hook_id, TEST, str(uuid.uuid4()), {}, (hook_id,))
+    call_id = call_store.insert_call(connection, new, now)
     return call_store.get_call(connection, call_id)
 
 

@@ -77,6 +77,19 @@ class Hook:
 
 
 @dataclass(frozen=True)
+class NewCall:
+    """A call that is put in line; see :class:`Call`."""
+
+    hook_id: int
+    event: str
+    event_id: str
+    facts: Mapping[str, Any]
+    chain: tuple[int, ...]
+    #: why it is not to be made
+    stopped: str | None = None
+
+
+@dataclass(frozen=True)
 class Call:
     """One call of a hook: to be made, or made."""
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from forllm_server.errors import Invalid
 from forllm_server.hooks import call_store, hook_store
-from forllm_server.hooks.model import EVENTS
+from forllm_server.hooks.model import EVENTS, Hook, NewCall
 
 #: The header of the API by which a hook says which of its calls it acts for.
 CAUSE_HEADER = "X-Forllm-Event-Id"
@@ -49,23 +49,10 @@ def tell_hooks(
     chain = _chain(connection, answered_post_id)
     if chain and new_post_id is not None:
         call_store.insert_post(connection, new_post_id, chain)
-    told = 0
-    for hook in enabled:
-        if event in hook.events:
-            repeats = chain.count(hook.id)
-            is_loop = repeats > hook.most_repeats or len(chain) >= LONGEST_CHAIN
-            call_store.insert_call(
-                connection,
-                hook.id,
-                event=event,
-                event_id=str(uuid.uuid4()),
-                facts=facts,
-                chain=(*chain, hook.id),
-                now=now,
-                stopped="Its own call brought this about." if is_loop else None,
-            )
-            told += not is_loop
-    return told
+    news = [_new_call(hook, event, facts, chain) for hook in enabled if event in hook.events]
+    if news:
+        call_store.insert_calls(connection, news, now)
+    return sum(new.stopped is None for new in news)
 
 
 def heed_cause(event_id: str | None) -> None:
@@ -84,6 +71,12 @@ def silence() -> Iterator[None]:
         yield
     finally:
         _is_silent.reset(token)
+
+
+def _new_call(hook: Hook, event: str, facts: Mapping[str, int | str | bool | None], chain: tuple[int, ...]) -> NewCall:
+    is_loop = chain.count(hook.id) > hook.most_repeats or len(chain) >= LONGEST_CHAIN
+    stopped = "Its own call brought this about." if is_loop else None
+    return NewCall(hook.id, event, str(uuid.uuid4()), facts, (*chain, hook.id), stopped)
 
 
 def _chain(connection: Connection, answered_post_id: int | None) -> tuple[int, ...]:

