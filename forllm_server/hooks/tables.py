@@ -62,7 +62,7 @@ hook_calls = Table(
     Column("ended_at", UtcDateTime),
     Column("problem", Text),
     Index("ix_hook_calls_hook_id", "hook_id", "id"),
-    Index("ix_hook_calls_due", "due_at", sqlite_where=_IS_WAITING, postgresql_where=_IS_WAITING),
+    Index("ix_hook_calls_waiting", "hook_id", "id", sqlite_where=_IS_WAITING, postgresql_where=_IS_WAITING),
     Index("ix_hook_calls_ended_at", "ended_at"),
 )
 

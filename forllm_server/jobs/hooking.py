@@ -4,6 +4,7 @@ Of one hook one call is under way at a time, whichever process makes it, in the 
 done after it was made: what a crash interrupts is made again, with the same id.
 """
 
+import itertools
 import ssl
 import threading
 from datetime import timedelta
@@ -53,6 +54,8 @@ class HookRunner:
         self._identity = worker_identity()
         self._called_off = threading.Event()
         self._serving: dict[int, threading.Thread] = {}
+        self._turns: dict[int, int] = {}
+        self._count = itertools.count(1)
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._live, name="hooks", daemon=True)
 
@@ -81,8 +84,11 @@ class HookRunner:
             return 0
         with self._database.read() as connection:
             ready = call_store.list_ready_hook_ids(connection, clock.now(), self._kinds)
-        begun = [hook_id for hook_id in ready if hook_id not in serving][: THREADS - len(serving)]
+        # Who had a turn longest ago goes first: a long line of one hook keeps no other one waiting.
+        waiting = sorted((each for each in ready if each not in serving), key=lambda each: self._turns.get(each, 0))
+        begun = waiting[: THREADS - len(serving)]
         for hook_id in begun:
+            self._turns[hook_id] = next(self._count)
             thread = threading.Thread(target=self._serve, args=(hook_id,), name=f"hook-{hook_id}", daemon=True)
             with self._lock:
                 self._serving[hook_id] = thread

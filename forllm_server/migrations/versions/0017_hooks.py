@@ -69,5 +69,8 @@ def _add_calls() -> None:
     )
     op.create_index("ix_hook_calls_hook_id", "hook_calls", ["hook_id", "id"])
     is_waiting = sa.text("status = 'waiting'")
-    op.create_index("ix_hook_calls_due", "hook_calls", ["due_at"], sqlite_where=is_waiting, postgresql_where=is_waiting)
+    columns = ["hook_id", "id"]
+    op.create_index(
+        "ix_hook_calls_waiting", "hook_calls", columns, sqlite_where=is_waiting, postgresql_where=is_waiting
+    )
     op.create_index("ix_hook_calls_ended_at", "hook_calls", ["ended_at"])
