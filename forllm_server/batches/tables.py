@@ -1,10 +1,10 @@
-"""The tables of batches: the template once, a row for each line, a row for each cell that was asked.
+"""The tables of batches: the template once, a row for each line, for each cell that was asked, for each verdict.
 
 Cells hold no state of their own but what the checks said: it is joined from ``llm_requests``. A line or cell that has
 not been asked yet has no cells, so that 50,000 lines are 50,000 rows and nothing else.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false, text
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, false, text
 
 from forllm_server.db.types import Id, Json, UtcDateTime, metadata
 
@@ -32,6 +32,8 @@ batches = Table(
     Column("fingerprint", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
+    # Who judges the answers by which rubric; null: nobody.
+    Column("judge", Json),
     Index("ix_batches_fingerprint", "fingerprint"),
     Index(
         "ix_batches_unfinished",
@@ -62,4 +64,18 @@ batch_cells = Table(
     # What of the checks the answer fails, in words; null: not checked yet.
     Column("failed_checks", Text),
     Index("ix_batch_cells_llm_request_id", "llm_request_id"),
+)
+
+batch_verdicts = Table(
+    "batch_verdicts",
+    metadata,
+    Column("batch_id", Id, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("ask", Integer, primary_key=True),
+    # Of the LLM request that asks the judge; while the word is empty, its state tells whether one will come.
+    Column("llm_request_id", Id, nullable=False),
+    Column("word", Text, nullable=False, server_default=""),
+    Column("said", Text, nullable=False, server_default=""),
+    CheckConstraint("word IN ('', 'pass', 'fail', 'unreadable')", name="word"),
+    Index("ix_batch_verdicts_llm_request_id", "llm_request_id"),
 )

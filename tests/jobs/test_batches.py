@@ -219,11 +219,9 @@ def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> No
     with evening.database.read() as connection:
         cells = cell_store.list_cells(connection, batch.id, [1, 2])
         prompt = find_prompt(connection, cells[1].llm_request_id)
-        pace = cell_store.find_pace(connection, batch.id)
     assert prompt is not None
     assert [message["content"] for message in prompt.messages if message["role"] == "user"] == ["Question 2"]
     assert [(cell.text, cell.failed_checks) for cell in cells] == [("yes", ("matches “^no”",))] * 2
-    assert pace is not None
     assert get(evening.database, batch.id).finished_at is not None
 
 
