@@ -77,7 +77,7 @@ class ForllmThread extends HTMLElement {
     freshenFrame(beside);
     this.welcome(arrived);
     this.seeing.watch();
-    this.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true }));
+    this.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true, detail: arrived }));
     window.htmx?.process(this.rows);
   }
 
@@ -117,6 +117,8 @@ class ForllmThread extends HTMLElement {
       return this.place.querySelector('[data-key="L"]')?.click();
     }
     this.folding.reveal(next);
+    const unfold = next.matches(".post--folded") && next.querySelector(":scope > .unfold");
+    if (unfold) unfold.open = true;
     next.tabIndex = -1;
     next.focus({ preventScroll: true });
     next.scrollIntoView({ block: "start" });
