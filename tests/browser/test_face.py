@@ -97,8 +97,10 @@ def test_a_topic_opens_beside_its_list_and_lives_there(wide: Page, forum: Forum,
     page = wide
     page.goto(f"/subforums/{topics[0]}")
     page.get_by_role("button", name="Two panes").click()
-    page.get_by_role("main").get_by_role("link", name="Is a mirror a backup?").click()
     pane = page.get_by_role("region", name="Second pane")
+    expect(pane.get_by_text("Choose a topic on the left")).to_be_visible()
+    assert accessibility_faults(page) == []
+    page.get_by_role("main").get_by_role("link", name="Is a mirror a backup?").click()
     expect(pane.get_by_role("heading", name="Is a mirror a backup?")).to_be_visible()
     expect(page.get_by_role("main").get_by_role("link", name="Which cable is it?")).to_be_visible()
     assert f"pane=%2Ftopics%2F{topics[1]}" in page.url
@@ -118,6 +120,12 @@ def test_a_topic_opens_beside_its_list_and_lives_there(wide: Page, forum: Forum,
     page.get_by_role("button", name="Close the second pane").click()
     expect(pane).to_be_hidden()
     assert "pane=" not in page.url
+    page.reload()
+    expect(pane.get_by_text("Choose a topic on the left")).to_be_visible()
+    page.get_by_role("button", name="Close the second pane").click()
+    expect(pane).to_be_hidden()
+    page.reload()
+    expect(pane).to_be_hidden()
 
 
 def test_two_topics_stand_side_by_side(wide: Page, topics: tuple[int, int, int]) -> None:

@@ -57,7 +57,9 @@ class ForllmThread extends HTMLElement {
 
   pace(unchanged) {
     const usual = PACES_MS[this.dataset.pace] ?? PACES_MS.idle;
-    return this.dataset.pace === "waiting" ? Math.min(EAGER_MS * 2 ** unchanged, usual) : usual;
+    // A quick model may have answered between the reading of posts and of what is asked: then neither stands here yet.
+    const isEager = this.dataset.pace === "waiting" || document.querySelector(".notice--asked");
+    return isEager ? Math.min(EAGER_MS * 2 ** unchanged, usual) : usual;
   }
 
   poll() {
