@@ -8,8 +8,13 @@ from sqlalchemy import Connection, Select, bindparam, case, false, func, insert,
 from sqlalchemy.sql import ColumnElement
 
 from forllm_server.batches.model import Batch, Cell, Progress, Verdict
-from forllm_server.batches.tables import batch_cells, batch_verdicts
-from forllm_server.batches.verdict_store import is_undecided_yet, joined_verdicts, verdict_column
+from forllm_server.batches.tables import (
+    batch_cells,
+    batch_verdicts,
+    is_undecided_yet,
+    joined_verdicts,
+    verdict_column,
+)
 from forllm_server.db.types import metadata
 from forllm_server.queue.model import LIVE
 

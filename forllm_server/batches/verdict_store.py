@@ -1,14 +1,12 @@
 """Rows of ``batch_verdicts``: which answers a judge was asked about, and what it said of them."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Select, and_, case, delete, func, insert, or_, select, update
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
 from forllm_server.batches.model import Batch, Verdict
-from forllm_server.batches.tables import batch_cells, batch_verdicts
+from forllm_server.batches.tables import batch_cells, batch_verdicts, joined_verdicts, judges
 from forllm_server.db.types import metadata
 from forllm_server.queue.model import LIVE
 
@@ -18,34 +16,6 @@ _LIVE = tuple(status.value for status in LIVE)
 
 #: (line's number, place of the ask, question's post, answer's post)
 Unjudged = tuple[int, int, int, int]
-
-
-@cache
-def judges() -> FromClause:
-    """``llm_requests`` as those that ask the judge, beside those that ask the cells."""
-    return metadata.tables["llm_requests"].alias("verdict_requests")
-
-
-def joined_verdicts(query: Select[Any]) -> Select[Any]:
-    """A query of cells with their verdicts, where there are any, and with the LLM requests that ask for them."""
-    is_of_cell = and_(_v.batch_id == _c.batch_id, _v.number == _c.number, _v.ask == _c.ask)
-    return query.outerjoin(batch_verdicts, is_of_cell).outerjoin(judges(), judges().c.id == _v.llm_request_id)
-
-
-def verdict_column() -> ColumnElement[str]:
-    """The value of a :class:`Verdict`, or null where no judge was asked; for a query of :func:`joined_verdicts`."""
-    return case(
-        (_v.llm_request_id.is_(None), None),
-        (_v.word != "", _v.word),
-        (judges().c.status.in_(_LIVE), Verdict.AWAITED.value),
-        else_=Verdict.MISSING.value,
-    )
-
-
-def is_undecided_yet() -> ColumnElement[bool]:
-    """Whether a judge has still to be asked or to answer; for a query of :func:`joined_verdicts`."""
-    is_awaited = and_(_v.word == "", judges().c.status.in_(_LIVE))
-    return or_(_v.llm_request_id.is_(None), is_awaited)
 
 
 def list_unjudged(connection: Connection, batch: Batch, *, limit: int) -> list[Unjudged]:
