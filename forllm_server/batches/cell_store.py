@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, false, func, insert, or_, select, text, update
 from sqlalchemy.sql import ColumnElement
 
 from forllm_server.batches.model import Batch, Cell, Progress, Verdict
@@ -75,10 +75,10 @@ def read_progress(connection: Connection, batch: Batch) -> Progress:
 
 
 def _count_verdicts(connection: Connection, batch: Batch) -> dict[Verdict, int]:
-    verdict = verdict_column()
-    counted: Any = select(verdict, func.count()).select_from(batch_cells)
-    query = joined_verdicts(counted)
-    rows = connection.execute(query.where(_c.batch_id == batch.id).group_by(verdict))
+    # By its name: written out twice, with parameters in it, PostgreSQL would take it for two expressions.
+    counted: Any = select(verdict_column().label("verdict"), func.count()).select_from(batch_cells)
+    query = joined_verdicts(counted).where(_c.batch_id == batch.id).group_by(text("verdict"))
+    rows = connection.execute(query)
     return {Verdict(word): int(number) for word, number in rows if word is not None}
 
 
