@@ -50,9 +50,10 @@ def show() -> Response:
     start = request.args.get("start", "")
     if start and start not in STARTS:
         raise NotFound("There is no theme of that name to start with.")
-    begins = _begins(current_settings().theme)
-    theme = _start(start or begins["dark"]) if start or kept is None else kept
-    return _show(theme, is_kept=kept is not None, begins=None if start or kept or was_entered() else begins)
+    dark, light = _begins(current_settings().theme)
+    theme = _start(start or dark) if start or kept is None else kept
+    is_open = not (start or kept or was_entered()) and light != dark
+    return _show(theme, is_kept=kept is not None, light=_start(light) if is_open else None)
 
 
 @blueprint.post("/theme")
@@ -115,15 +116,16 @@ def give_away() -> Response:
     return response
 
 
-def _begins(theme: str) -> dict[Scheme, str]:
-    """What to begin with on a light and on a dark screen: the theme that is on."""
+def _begins(theme: str) -> tuple[str, str]:
+    """What to begin with on a dark and on a light screen: the theme that is on."""
     if theme in ("light", "dark"):
-        return {"light": theme, "dark": theme}
+        return theme, theme
     sheet = f"{theme}-" if f"{theme}-dark" in STARTS else ""
-    return {"light": f"{sheet}light", "dark": f"{sheet}dark"}
+    return f"{sheet}dark", f"{sheet}light"
 
 
-def _show(theme: Theme, *, is_kept: bool, begins: Mapping[Scheme, str] | None = None) -> Response:
+def _show(theme: Theme, *, is_kept: bool, light: Theme | None = None) -> Response:
+    """``light``: what the form holds instead on a light screen, which only the browser knows."""
     ratios = {(each.ink, each.paper): contrast(theme.colours[each.ink], theme.colours[each.paper]) for each in DEMANDS}
     return page(
         "theme/show.html",
@@ -135,7 +137,7 @@ def _show(theme: Theme, *, is_kept: bool, begins: Mapping[Scheme, str] | None = 
         shortfalls=shortfalls(theme.colours),
         reading=min(ratios["text", paper] for paper in ("ground", "surface", "raised")),
         is_kept=is_kept,
-        begins=begins,
+        light=light,
     )
 
 

@@ -159,6 +159,9 @@ def test_the_rest_of_the_places_is_in_a_sheet_on_a_phone(phone: Page, topics: tu
 
 def test_a_theme_shows_while_it_is_made_and_is_gone_with_the_page(page: Page, topics: tuple[int, int, int]) -> None:
     page.goto("/theme")
+    # A light screen: the form begins with what is on.
+    expect(page.get_by_label("light", exact=True)).to_be_checked()
+    expect(page.get_by_label("Name")).to_have_value("My light")
     ground = "getComputedStyle(document.body).backgroundColor"
     before = page.evaluate(ground)
     page.get_by_label("the page").fill("#204060")
