@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import PHONE, Forum, accessibility_faults, poll_now
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def test_a_folded_answer_opens_by_click_key_and_link_and_counts_as_unread_until_
     with page.expect_response("**/seen"):
         page.goto(f"/posts/{answers[3]}")
     assert is_open(page, answers[3])
-    assert topic_id not in unread_ids(forum)
+    wait_for(lambda: topic_id not in unread_ids(forum), "all of them to be seen", lambda: str(unread_ids(forum)))
     page.set_viewport_size(PHONE)
     page.goto(f"/topics/{topic_id}")
     assert not is_open(page, answers[3])
@@ -75,7 +76,8 @@ def test_a_folded_answer_opens_by_click_key_and_link_and_counts_as_unread_until_
 
 def test_an_answer_that_is_being_read_stays_open_when_others_arrive(forum: Forum, page: Page, subforum_id: int) -> None:
     topic_id, post_id, answers = ask_several(forum, subforum_id, "And by day?", 2)
-    page.goto(f"/topics/{topic_id}")
+    with page.expect_response("**/seen"):
+        page.goto(f"/topics/{topic_id}")
     assert is_open(page, answers[1])
     go_to(page, answers[1])
     third = answer_again(forum, post_id)
@@ -83,11 +85,10 @@ def test_an_answer_that_is_being_read_stays_open_when_others_arrive(forum: Forum
     expect(row(page, third)).to_be_visible()
     assert [is_open(page, each) for each in (answers[1], third)] == [True, False]
     expect(row(page, answers[1])).to_be_focused()
+    assert topic_id in unread_ids(forum)
     page.goto(f"/posts/{post_id}/answers")
-    with page.expect_response("**/seen"):
-        page.locator(f"[data-post='{third}']").scroll_into_view_if_needed()
     assert accessibility_faults(page) == []
-    assert topic_id not in unread_ids(forum)
+    wait_for(lambda: topic_id not in unread_ids(forum), "all of them to be seen", lambda: str(unread_ids(forum)))
 
 
 def test_without_scripts_a_folded_answer_opens_and_folds(forum: Forum, plain_page: Page, subforum_id: int) -> None:
