@@ -10,6 +10,7 @@ from forllm_server.api import (
     assignments,
     backends,
     batches,
+    discussions,
     documentation,
     drafts,
     llm_requests,
@@ -37,7 +38,7 @@ from forllm_server.api.contract import PREFIX, Api
 NOUNS = (
     *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
     persona_files,
-    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
+    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, discussions, backends),
     *(models, settings),
     *(mornings, notifications, activity, votes),
 )

@@ -6,15 +6,20 @@ from sqlalchemy import Connection
 
 from forllm_server.clock import now
 from forllm_server.forum.model import Post
+from forllm_server.jobs.automatic import ask_automatic
 from forllm_server.jobs.mentioning import Mentioned, ask_all, find_mentioned
 from forllm_server.pages.asking import Wish, asked_words
+from forllm_server.pages.words import counted
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form
 from forllm_server.web.fragments import notice
 
 
-def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "") -> str:
-    """Queue the replies that the form and the text ask for; the words of the notice, empty when nobody is called."""
+def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "", is_new: bool = False) -> str:
+    """Queue the replies that the form and the text ask for; the words of the notice, empty when nobody is called.
+
+    ``is_new``: it was just posted, and those are asked, too, who answer there by themselves.
+    """
     mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
     wish = wish_of(form, mentioned)
     asked = ask_all(
@@ -27,7 +32,10 @@ def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: s
         is_run_now=wish.is_run_now,
         chains=mentioned.chains,
     )
-    return " ".join([*([asked_words(asked)] if asked else []), *mentioned.notes])
+    already = [each.request.persona_id for each in asked]
+    automatic = ask_automatic(connection, post, now(), already=already) if is_new else []
+    words = [f"{counted(len(automatic), 'automatic reply', 'automatic replies')} asked for."] if automatic else []
+    return " ".join([*([asked_words(asked)] if asked else []), *words, *mentioned.notes])
 
 
 def wish_of(form: Form, mentioned: Mentioned) -> Wish:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from forllm_server.activity.model import Votes
+from forllm_server.discussions.model import Part, StepKind
+from forllm_server.discussions.wording import part_words
 from forllm_server.forum.model import Post
 from forllm_server.jobs.repetition import REPETITION
 from forllm_server.jobs.standing import Standing
+from forllm_server.pages.discussion_rows import Ranking, ranking_of
 from forllm_server.pages.marks import hue_class
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.model import LlmRequest, Partial, Status
@@ -57,6 +60,8 @@ class PostRow:
     quoting: tuple[int, ...]
     #: how many lines it has, about, where it is folded for its length; else 0
     long_lines: int
+    #: how the opinions were ranked, under the answer of a council's chair
+    ranking: Ranking | None = None
 
     @property
     def key(self) -> str:
@@ -82,6 +87,8 @@ class PendingRow:
     text: str
     is_thinking: bool
     next_url: str
+    #: what it is for in a debate or a council
+    part: Fact | None = None
 
     @property
     def key(self) -> str:
@@ -106,6 +113,8 @@ class Surroundings:
     votes: Mapping[int, Votes] = field(default_factory=dict)
     quoting: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     tiny_models: frozenset[str] = frozenset()
+    #: by LLM request: the debate or council that it is a step of
+    parts: Mapping[int, Part] = field(default_factory=dict)
 
 
 def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | PendingRow]:
@@ -157,6 +166,7 @@ def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> P
         text=text,
         is_thinking=request.status is Status.RUNNING and bool(partial and partial.thinking and not text),
         next_url=f"/posts/{question.id}",
+        part=_part(request.id, around),
     )
 
 
@@ -182,7 +192,7 @@ def _post_row(
         persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
         version_label=f"v{version.number}" if version else "",
         is_tiny=post.is_by_persona and post.model_name in around.tiny_models,
-        facts=_facts(post, parent, is_kept=is_kept, compared=compared),
+        facts=_facts(post, parent, _part(post.llm_request_id, around), is_kept=is_kept, compared=compared),
         answering="" if is_placed or post.is_root else _name_of(parent),
         # Where standing in ends: further down each post says itself whom it answers.
         continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth == DEEPEST and post.child_count else "",
@@ -191,6 +201,7 @@ def _post_row(
         votes=votes,
         quoting=quoting,
         long_lines=_long_lines(post.content),
+        ranking=_ranking(post, around),
     )
 
 
@@ -206,13 +217,28 @@ def _long_lines(content: str) -> int:
     return lines if lines > LONG_LINES else 0
 
 
+def _part(llm_request_id: int | None, around: Surroundings) -> Fact | None:
+    """Which step of which debate or council it is."""
+    found = around.parts.get(llm_request_id or 0)
+    if found is None:
+        return None
+    return Fact(part_words(found.discussion, found.step), f"/discussions/{found.discussion.id}")
+
+
+def _ranking(post: Post, around: Surroundings) -> Ranking | None:
+    found = around.parts.get(post.llm_request_id or 0)
+    if found is None or found.step.kind is not StepKind.ANSWER:
+        return None
+    return ranking_of(found.discussion, found.steps, post.content)
+
+
 def _name_of(parent: Post | None) -> str:
     return parent.author_name if parent else "an earlier post"
 
 
-def _facts(post: Post, parent: Post | None, *, is_kept: bool, compared: int) -> tuple[Fact, ...]:
+def _facts(post: Post, parent: Post | None, part: Fact | None, *, is_kept: bool, compared: int) -> tuple[Fact, ...]:
     """What is worth knowing without asking; the rest is behind "More"."""
-    facts = []
+    facts = [part] if part is not None else []
     usage = post.usage or {}
     how = f"/queue/{post.llm_request_id}" if post.llm_request_id else ""
     if usage.get("completion_tokens"):
