@@ -102,7 +102,7 @@ def advance(connection: Connection, discussion_id: int, now: datetime) -> int:
     if not isinstance(coming, Over):
         coming = _hindrance(connection, discussion, coming) or coming
     if isinstance(coming, Over):
-        _end(connection, discussion, coming, now)
+        _end(connection, discussion, _as_told(connection, discussion, coming), now)
         return 0
     for each in coming:
         if each.ending is not None:
@@ -162,6 +162,15 @@ def _hindrance(connection: Connection, discussion: Discussion, asks: Sequence[To
         except Invalid as error:
             return Over(Ending.MODEL_GONE, error.message)
     return None
+
+
+def _as_told(connection: Connection, discussion: Discussion, over: Over) -> Over:
+    """A topic that goes to the trash takes its LLM requests along: that is why, and not that they were called off."""
+    if over.ending in (Ending.CALLED_OFF, Ending.TOO_FEW):
+        post = find_post_asked(connection, discussion.post_id)
+        if post is None or post.is_deleted:
+            return Over(Ending.GONE)
+    return over
 
 
 def _end(connection: Connection, discussion: Discussion, over: Over, now: datetime) -> None:

@@ -178,7 +178,7 @@ def test_a_topic_in_the_trash_ends_it(salon: Salon) -> None:
         delete_topic(connection, salon.evening.world.topic_id, clock.now())
     salon.tend()
     found = salon.get(debate)
-    assert (found.ending, found.is_open) == (Ending.CALLED_OFF, False)
+    assert (found.ending, found.is_open) == (Ending.GONE, False)
     assert salon.run() == 0
 
 
