@@ -42,7 +42,9 @@ class Salon:
         turn = re.search(r"This is turn (\d+)", prompt)
         what = f"turn {turn[1]}" if turn else "summary" if "Sum it up" in prompt else "answer"
         cited = re.findall(r"<answer-(\d+)", prompt)
-        return Script(tokens=(who[-1], " says", f" {what}.", *(f" See #{number}." for number in cited[:1])))
+        return Script(
+            tokens=(who[-1] if who else "Somebody", " says", f" {what}.", *(f" See #{number}." for number in cited[:1]))
+        )
 
     def seats(self, *names: str, roles: Sequence[str] = ()) -> tuple[SeatDraft, ...]:
         found = [SeatDraft(self.ids[name], None, role) for name, role in zip(names, roles or [""] * 9, strict=False)]

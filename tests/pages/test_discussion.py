@@ -92,6 +92,7 @@ def test_stop_stands_in_the_topic(browser: Browser, world: World) -> None:
     browser.open(f"/topics/{world.topic_id}")
     browser.send("/discussions/1/cancellation", {})
     assert browser.path == f"/topics/{world.topic_id}"
+    browser.open(f"/topics/{world.topic_id}")
     assert "ended after 0 turns: stopped by you" in browser.words()
 
 
@@ -146,6 +147,10 @@ def test_a_council_shows_its_ranking_under_the_chairs_answer(
         "2 #4 Poet not cited 0 2nd by Teacher",
     ]
     assert "Skeptic’s ranking: This is no ranking: “Hm.”" in browser.words()
+    # A ranking answers no post, and has its page all the same.
+    for address in ("/queue/4", "/queue/8", "/queue/history", "/posts/1/answers"):
+        browser.open(address)
+        assert browser.status == 200, address
 
 
 def test_all_of_them_are_listed_and_one_that_is_not_there_is_not(browser: Browser, world: World) -> None:
