@@ -146,7 +146,9 @@ class DiscussionWholeOut(DiscussionOut):
 class PlanOut(Schema):
     """What beginning it would add to the queue."""
 
-    llm_requests = fields.Integer(required=True, metadata={"description": "At most."})
+    llm_requests = fields.Integer(
+        required=True, metadata={"description": "At most; rankings that are asked for again aside."}
+    )
     words = fields.String(required=True)
 
 

@@ -65,6 +65,8 @@ def check(draft: DiscussionDraft) -> DiscussionDraft:
             minutes=_within("minutes", draft.limits.minutes, LEAST_MINUTES, MOST_MINUTES),
         )
     motion = ""
+    if draft.kind is Kind.COUNCIL and (draft.motion.strip() or any(seat.role for seat in seats)):
+        raise Invalid("A council answers the post: it has no motion, and its members no roles.", field="motion")
     if draft.motion.strip():
         motion = " ".join(clean_text(draft.motion, field="motion", max_chars=MOTION_MAX_CHARS).split())
     return DiscussionDraft(

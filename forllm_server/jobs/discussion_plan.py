@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog import backend_store
 from forllm_server.catalog.choosing import choose_model
-from forllm_server.discussions.course import planned_of
+from forllm_server.discussions.course import RANKING_ATTEMPTS, planned_of
 from forllm_server.discussions.making import DiscussionDraft, SeatDraft, check
 from forllm_server.discussions.model import Discussion, Kind, Step, StepKind
 from forllm_server.errors import Invalid
@@ -41,7 +41,11 @@ def plan_words(connection: Connection, draft: DiscussionDraft, now: datetime) ->
             connection, asked, _current(connection, seat), settings, post.topic_id, is_run_now=draft.is_run_now
         )
     asks = [found[seat] for seat in plan]
-    words = f"Asks for {'up to ' if draft.kind is Kind.DEBATE else ''}{len(asks)} answers of models"
+    if draft.kind is Kind.DEBATE:
+        words = f"Asks for up to {len(asks)} answers of models"
+    else:
+        most = len(asks) + len(seats) * (RANKING_ATTEMPTS - 1)
+        words = f"Asks for {len(asks)} answers of models, {most} at most if rankings must be asked for again"
     return _words(connection, words, asks, now)
 
 

@@ -174,6 +174,10 @@ TWO = (SeatDraft(1, None, "for"), SeatDraft(2, None, "against"))
         ({"kind": Kind.COUNCIL, "seats": tuple(SeatDraft(each) for each in (1, 2, 3))}, "closer"),
         ({"kind": Kind.COUNCIL, "seats": tuple(SeatDraft(each) for each in (1, 2, 2)), "closer": TWO[0]}, "seats"),
         ({"motion": "x" * 501}, "motion"),
+        (
+            {"kind": Kind.COUNCIL, "seats": tuple(map(SeatDraft, (1, 2, 3))), "closer": TWO[0], "motion": "So it is"},
+            "motion",
+        ),
     ],
 )
 def test_what_cannot_be_held_is_refused_at_its_field(changes: dict[str, object], field: str) -> None:

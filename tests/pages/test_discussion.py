@@ -126,6 +126,8 @@ def test_a_cap_of_nothing_is_told_at_its_field(browser: Browser, world: World, f
 def test_a_council_shows_its_ranking_under_the_chairs_answer(
     browser: Browser, world: World, sqlite_database: Database
 ) -> None:
+    browser.open(f"/posts/{world.post_id}/council")
+    assert "Asks for 7 answers of models, 10 at most if rankings must be asked for again" in browser.words()
     begin(browser, world, "council", persona_1="2", persona_2="3", persona_3="4")
     assert "3 opinions to come" in browser.words()
     assert answer_all(sqlite_database) == 3
