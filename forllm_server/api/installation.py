@@ -13,10 +13,12 @@ from forllm_server.api import (
     discussions,
     documentation,
     drafts,
+    experiments,
     llm_requests,
     models,
     mornings,
     notifications,
+    persona_drafts,
     persona_files,
     personas,
     posts,
@@ -37,8 +39,9 @@ from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
     *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
-    persona_files,
-    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, discussions, backends),
+    *(persona_files, persona_drafts),
+    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
+    *(discussions, backends),
     *(models, settings),
     *(mornings, notifications, activity, votes),
 )

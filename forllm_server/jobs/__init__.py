@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 
 from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
+from forllm_server.jobs.experiment import ExperimentKind
 from forllm_server.jobs.judgement import JudgementKind
+from forllm_server.jobs.persona_draft import PersonaDraftKind
 from forllm_server.jobs.ranking import RankingKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.trial import TrialKind
@@ -19,6 +21,8 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
     RankingKind.name: RankingKind,
+    ExperimentKind.name: ExperimentKind,
+    PersonaDraftKind.name: PersonaDraftKind,
 }
 
 

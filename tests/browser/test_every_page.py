@@ -36,7 +36,8 @@ PATHS = (
     "/topics", "/topics?show=awaiting", "/tags", "/topics/{typical_id}/merge", "/posts/{reply_id}/split",
     "/queue", "/queue?show=failed", "/queue?show=done", "/queue/{waiting_id}", "/queue/{succeeded_id}",
     "/queue/{failed_id}", "/queue/history", "/queue/history?text=night", "/queue?backend_id=2&first=2", "/workers",
-    "/personas", "/personas/new", "/personas/import", "/personas/{persona_id}", "/personas/{persona_id}/edit",
+    "/personas", "/personas/new", "/personas/import", "/personas/drafts/new", "/personas/drafts",
+    "/personas/{persona_id}", "/personas/{persona_id}/edit",
     "/personas/{persona_id}/versions/1", "/personas/{persona_id}/comparison", "/personas/{persona_id}/delete",
     "/schedule", "/schedule/windows/{window_id}",
     "/backends", "/backends/offers", "/backends/new", "/backends/1", "/backends/2", "/backends/2/edit",
@@ -45,6 +46,8 @@ PATHS = (
     "/batches", "/batches/new", "/batches/{batch_id}", "/batches/{batch_id}?show=failed", "/batches/{batch_id}/delete",
     "/discussions", "/discussions/{council_id}", "/discussions/{debate_id}", "/posts/{reply_id}/debate",
     "/posts/{post_id}/council", "/topics/{council_topic_id}", "/topics/{council_topic_id}/automatic-replies",
+    "/experiments", "/experiments/new", "/experiments/new?subforum_id={subforum_id}", "/experiments/{experiment_id}",
+    "/experiments/{experiment_id}/pairs/1", "/experiments/{experiment_id}/delete",
     "/search", "/search?q=machine+OR+mirror", "/search?q=bakcup+miror", "/search?q=colour:red+persona:nobody",
     "/search?q=is:unanswered&sort=newest",
 )  # fmt: skip
@@ -53,10 +56,12 @@ WRONG = (
     ("/subforums/{subforum_id}/topics/new", {"title": ""}),
     ("/posts/{reply_id}/reply", {"content": ""}),
     ("/personas/new", {"name": "", "temperature": "hot"}),
+    ("/personas/drafts/new", {"description": "", "count": "99"}),
     ("/backends/new", {"name": "Attic", "base_url": "gopher://127.0.0.1"}),
     ("/schedule/windows/{window_id}", {"start_minute": "half past ten"}),
     ("/batches/new", {"template": "Why?", "title": "Towns", "text": "Graz"}),
     ("/posts/{reply_id}/debate", {"turns": "0"}),
+    ("/experiments/new", {"tag": "no such tag", "name": "Again"}),
     ("/settings", {"posts_per_page": "many"}),
 )
 
