@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_debate_is_begun_watched_and_stopped_from_its_topic(forum: Forum, page: Page) -> None:
-    forum.models.answer = lambda body: Script(tokens=("That", " is", " so", "."))
+    forum.models.answer = lambda body: Script(tokens=("That", " is", " so", "."), delay=0.5)
     topic_id, post_id = forum.topic(forum.subforum("Cellar"), "Is a mirror a backup?")
     page.goto(f"/posts/{post_id}/debate")
     estimate = page.locator("forllm-addition")

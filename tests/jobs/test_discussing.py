@@ -8,6 +8,8 @@ from forllm_server import clock
 from forllm_server.discussions.making import SeatDraft
 from forllm_server.discussions.model import Ending, Limits, StepKind
 from forllm_server.errors import Invalid, NotFound, TopicLocked
+from forllm_server.experiments.candidate_store import list_candidates
+from forllm_server.experiments.model import Narrowing
 from forllm_server.forum.editing import delete_post
 from forllm_server.forum.topics import delete_topic
 from forllm_server.jobs.asking import TooManyAsked
@@ -235,6 +237,17 @@ def test_what_cannot_be_begun_leaves_nothing(salon: Salon) -> None:
     with pytest.raises(TooManyAsked):
         salon.debate()
     assert (salon.count("discussions"), salon.count("llm_requests")) == (0, 0)
+
+
+def test_what_was_said_in_it_is_no_answer_to_be_asked_for_again(salon: Salon) -> None:
+    salon.debate(limits=Limits(2))
+    salon.run()
+    asked = salon.evening.ask(is_another=True)
+    salon.run()
+    with salon.database.read() as connection:
+        (candidate,) = list_candidates(connection, Narrowing(), limit=9)
+    assert candidate.question_id == salon.evening.world.post_id
+    assert salon.evening.get(asked).reply_post_id == candidate.post_id
 
 
 # -- councils
