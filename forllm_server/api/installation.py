@@ -10,10 +10,12 @@ from forllm_server.api import (
     assignments,
     backends,
     batches,
+    causes,
     discussions,
     documentation,
     drafts,
     experiments,
+    hooks,
     llm_requests,
     models,
     mornings,
@@ -43,7 +45,7 @@ NOUNS = (
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
     *(discussions, backends),
     *(models, settings),
-    *(mornings, notifications, activity, votes),
+    *(mornings, notifications, hooks, activity, votes),
 )
 
 
@@ -56,6 +58,7 @@ def install(app: Flask) -> Sequence[Blueprint]:
         OPENAPI_URL_PREFIX=PREFIX,
         OPENAPI_JSON_PATH="openapi.json",
     )
+    causes.install(app)
     api = Api(app, spec_kwargs={"info": {"description": "A forum for local language models. See docs/api.md."}})
     for noun in NOUNS:
         api.register_blueprint(noun.blueprint)

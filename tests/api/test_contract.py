@@ -150,6 +150,8 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
                 "options": {"base_url": "http://127.0.0.1:9", "topic": "night", "may_be_local": True},
             },
         ),
+        ("/api/v1/hooks", {"kind": "command", "name": "H", "events": ["night.over"], "command": "true"}),
+        ("/api/v1/hooks/1/tests", {}),
     ]
     for number, (address, body) in enumerate(creates):
         first, second = (

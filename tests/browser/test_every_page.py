@@ -25,6 +25,7 @@ SIGHTS: dict[str, dict[str, Any]] = {
 }
 PATHS = (
     "/morning", "/notifications", "/notifications/channels/new?kind=email",
+    "/hooks", "/hooks/new", "/hooks/new?kind=webhook", "/hooks/1", "/hooks/1/delete", "/hooks/calls/1",
     "/", "/subforums", "/subforums/new", "/subforums/{subforum_id}", "/subforums/{subforum_id}/edit",
     "/subforums/{subforum_id}/personas", "/subforums/{subforum_id}/topics/new",
     "/topics/{typical_id}", "/topics/{typical_id}/edit", "/topics/{long_id}", "/topics/{deep_id}",
@@ -63,6 +64,7 @@ WRONG = (
     ("/posts/{reply_id}/debate", {"turns": "0"}),
     ("/experiments/new", {"tag": "no such tag", "name": "Again"}),
     ("/settings", {"posts_per_page": "many"}),
+    ("/hooks/new", {"name": "Mine", "command": 'say "half'}),
 )
 
 #: Controls that stand by themselves and are too low for a finger, in CSS pixels.
