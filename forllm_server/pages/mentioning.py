@@ -1,6 +1,6 @@
 """What posting a text asks: those named in the form and those called in the text, each once."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -15,8 +15,16 @@ from forllm_server.web.forms import Form
 from forllm_server.web.fragments import notice
 
 
-def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "", is_new: bool = False) -> str:
-    """Queue the replies that the form and the text ask for; the words of the notice, empty when nobody is called.
+@dataclass(frozen=True)
+class Told:
+    """What is said of an act of asking; empty when nobody was called. ``has_notes``: some calls reached nobody."""
+
+    words: str
+    has_notes: bool
+
+
+def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "", is_new: bool = False) -> Told:
+    """Queue the replies that the form and the text ask for.
 
     ``is_new``: it was just posted, and those are asked, too, who answer there by themselves.
     """
@@ -34,8 +42,9 @@ def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: s
     )
     already = [each.request.persona_id for each in asked]
     automatic = ask_automatic(connection, post, now(), already=already) if is_new else []
-    words = [f"{counted(len(automatic), 'automatic reply', 'automatic replies')} asked for."] if automatic else []
-    return " ".join([*([asked_words(asked)] if asked else []), *words, *mentioned.notes])
+    by_itself = [f"{counted(len(automatic), 'automatic reply', 'automatic replies')} asked for."] if automatic else []
+    words = " ".join([*([asked_words(asked)] if asked else []), *by_itself, *mentioned.notes])
+    return Told(words, bool(mentioned.notes))
 
 
 def wish_of(form: Form, mentioned: Mentioned) -> Wish:
@@ -45,8 +54,8 @@ def wish_of(form: Form, mentioned: Mentioned) -> Wish:
     return replace(wish, persona_ids=tuple(dict.fromkeys([*named, *mentioned.persona_ids])))
 
 
-def tell_asked(words: str) -> None:
+def tell_asked(told: Told) -> None:
     """After the commit: let the worker look, and tell what was asked."""
-    if words:
+    if told.words:
         current().wake_worker()
-        notice(words)
+        notice(told.words, kind="done" if told.has_notes else "asked")
