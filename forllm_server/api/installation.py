@@ -26,6 +26,7 @@ from forllm_server.api import (
     search,
     settings,
     subforums,
+    summaries,
     tags,
     topics,
     trash,
@@ -40,6 +41,7 @@ NOUNS = (
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
     *(models, settings),
     *(mornings, notifications, activity, votes),
+    summaries,
 )
 
 

@@ -12,6 +12,7 @@ from forllm_server.forum.subforums import restore_subforum
 from forllm_server.forum.topics import restore_topic
 from forllm_server.forum.trash import Erasure, purge_trash
 from forllm_server.forum.trash_store import list_trash
+from forllm_server.summaries.summary_store import delete_erased
 from forllm_server.web.current import current
 from forllm_server.web.paging import decode_cursor
 
@@ -34,7 +35,9 @@ def show_list(query: dict[str, Any]) -> dict[str, Any]:
 def erase() -> Erasure:
     """Erase everything in the trash for good."""
     with current().database.transaction() as connection:
-        return purge_trash(connection, older_than_days=0, now=now())
+        erased = purge_trash(connection, older_than_days=0, now=now())
+        delete_erased(connection)
+    return erased
 
 
 @blueprint.route("/subforums/<int:subforum_id>/restoration", methods=["POST"])

@@ -27,6 +27,7 @@ from forllm_server.queue.prompt_store import delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
 from forllm_server.settings.values import read_settings
+from forllm_server.summaries.summary_store import delete_erased
 
 PROBE_EVERY_SECONDS = 300
 RECONSIDER_EVERY_SECONDS = 15
@@ -150,6 +151,7 @@ class Workers:
         with self._database.transaction() as connection:
             trash_days = self._installation.config.trash_days
             erased = purge_trash(connection, older_than_days=trash_days, now=clock.now())
+            delete_erased(connection)
             delete_texts_of_deleted(connection, deleted_before=clock.now() - timedelta(days=trash_days))
             delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
         if erased.posts or erased.topics or erased.subforums:

@@ -6,6 +6,7 @@ from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
 from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.reply import ReplyKind
+from forllm_server.jobs.summary import SummaryKind
 from forllm_server.jobs.trial import TrialKind
 from forllm_server.queue.worker import Kind
 
@@ -17,6 +18,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     DigestKind.name: DigestKind,
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
+    SummaryKind.name: SummaryKind,
 }
 
 

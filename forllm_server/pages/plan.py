@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
-from forllm_server.jobs import digest
+from forllm_server.jobs import digest, summarising
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
 from forllm_server.jobs.trying import TRIAL
@@ -21,7 +21,10 @@ from forllm_server.schedule.words import duration_words, moment_words
 
 _EXCERPT_CHARS = 90
 #: What an LLM request that answers no post is for.
-_OTHER_KINDS = {digest.NAME: "A line for the Morning page"}
+_OTHER_KINDS = {
+    digest.NAME: "A line for the Morning page",
+    summarising.NAME: "A summary",
+}
 
 #: Hues that are easy to tell apart side by side: a model has one in the bar and in its headings.
 MODEL_HUES = (0, 8, 7, 5, 3, 2, 4, 10)

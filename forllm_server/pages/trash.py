@@ -16,6 +16,7 @@ from forllm_server.forum.topics import restore_topic
 from forllm_server.forum.trash import purge_trash
 from forllm_server.forum.trash_store import list_trash
 from forllm_server.pages.words import counted
+from forllm_server.summaries.summary_store import delete_erased
 from forllm_server.web.current import current
 from forllm_server.web.fragments import notice, page, see_other
 from forllm_server.web.paging import decode_cursor, encode_cursor
@@ -78,6 +79,7 @@ def erase() -> Response:
     """Erase everything in the trash for good."""
     with current().database.transaction() as connection:
         erased = purge_trash(connection, older_than_days=0, now=now())
+        delete_erased(connection)
     words = (
         counted(erased.subforums, "subforum"),
         counted(erased.topics, "topic"),
