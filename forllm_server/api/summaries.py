@@ -19,7 +19,8 @@ from forllm_server.api.schemas_summary import (
 from forllm_server.clock import now
 from forllm_server.forum import post_store, topic_store
 from forllm_server.jobs.summarising import Wanted, ask_again, ask_summary, write_by_hand
-from forllm_server.queue.llm_request_store import find_llm_request
+from forllm_server.queue.llm_request_store import list_by_ids
+from forllm_server.queue.model import LlmRequest
 from forllm_server.summaries import summary_store
 from forllm_server.summaries.editing import remove_summary, restore_version
 from forllm_server.summaries.model import Coverage, Summary, SummaryScope, SummaryVersion
@@ -145,12 +146,15 @@ def _dumped(connection: Connection, summary_id: int) -> Any:
 def _described(connection: Connection, found: Sequence[Summary]) -> list[dict[str, Any]]:
     versions = [summary.version.id for summary in found if summary.version is not None]
     coverage = summary_store.list_coverage(connection, versions)
-    return [_facts(connection, each, coverage.get(each.version.id if each.version else 0)) for each in found]
+    requests = list_by_ids(connection, {each.llm_request_id for each in found if each.llm_request_id is not None})
+    return [
+        _facts(each, coverage.get(each.version.id if each.version else 0), requests.get(each.llm_request_id or 0))
+        for each in found
+    ]
 
 
-def _facts(connection: Connection, summary: Summary, coverage: Coverage | None) -> dict[str, Any]:
+def _facts(summary: Summary, coverage: Coverage | None, request: LlmRequest | None) -> dict[str, Any]:
     covered = coverage or Coverage(())
-    request = find_llm_request(connection, summary.llm_request_id or 0)
     return {
         "summary": summary,
         "post_ids": list(covered.post_ids),

@@ -15,7 +15,7 @@ from forllm_server.prompts.budget import Breakdown
 from forllm_server.prompts.shortening import end_of_summary
 from forllm_server.prompts.tokens import DEFAULT_CHARACTERS_PER_TOKEN, TOKENS_PER_MESSAGE
 from forllm_server.queue.job import Job
-from forllm_server.summaries.wording import REPLY_TOKENS
+from forllm_server.summaries.wording import reply_tokens_for
 
 
 def sum_up_if_long(database: Database, job: Job, subject: Subject, prompt: Assembled) -> None:
@@ -50,7 +50,8 @@ def find_end(
         return None
     per_token = characters_per_token or DEFAULT_CHARACTERS_PER_TOKEN
     tokens = [math.ceil(len(post.content) / per_token) + TOKENS_PER_MESSAGE for post in question.posts]
-    free = room - breakdown.persona_tokens - breakdown.custom_tokens - tokens[0] - REPLY_TOKENS
+    summary_tokens = reply_tokens_for(breakdown.context_tokens)
+    free = room - breakdown.persona_tokens - breakdown.custom_tokens - tokens[0] - summary_tokens
     # What was not even read stands behind the first post, and is covered in any case.
     fewest = 1 if question.left_out_count else 2
     end = end_of_summary([*tokens, answer_tokens], free_tokens=free, fewest=fewest)

@@ -17,6 +17,7 @@ from forllm_server.errors import Invalid, NameTaken, NotFound
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.answer_store import list_replies
 from forllm_server.forum.model import Post
+from forllm_server.jobs.prompting import context_of
 from forllm_server.personas import persona_store
 from forllm_server.personas.editing import create_persona
 from forllm_server.personas.model import Persona
@@ -29,7 +30,7 @@ from forllm_server.settings.values import Settings, read_settings
 from forllm_server.summaries import summary_store
 from forllm_server.summaries.editing import edit_summary
 from forllm_server.summaries.model import CoveredPost, Summary, SummaryScope, SummaryVersion
-from forllm_server.summaries.wording import INSTRUCTIONS, PERSONA_NAME, REPLY_TOKENS
+from forllm_server.summaries.wording import INSTRUCTIONS, PERSONA_NAME, reply_tokens_for
 
 NAME = "summary"
 #: where it is kept which persona writes them
@@ -263,7 +264,8 @@ def _queue(
     now: datetime,
 ) -> AskedSummary:
     settings = read_settings(connection)
-    inherited = {"temperature": settings.temperature, "max_tokens": REPLY_TOKENS}
+    context = context_of(chosen.backend.kind, chosen.model, persona.version.parameters, settings)
+    inherited = {"temperature": settings.temperature, "max_tokens": reply_tokens_for(context.tokens)}
     subject: dict[str, Any] = {
         "summary_id": summary_id,
         "scope": wanted.scope.value,

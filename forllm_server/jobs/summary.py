@@ -282,11 +282,17 @@ def _keep(connection: Connection, job: Job, subject: _Subject, text: str) -> Non
     """Keep it as the next version, unless what it is about is gone: then Hopeless."""
     try:
         post_store.get_post(connection, subject.anchor.id)
-        summary_store.get_summary(connection, subject.summary.id)
+        summary = summary_store.get_summary(connection, subject.summary.id)
     except NotFound as error:
         raise Hopeless(
             "The summary or its topic was removed while the model wrote.", cause=Cause.SUBJECT_GONE
         ) from error
+    if summary.current_number != subject.summary.current_number:
+        raise Hopeless(
+            "The summary was changed by hand while the model wrote, so its text was not kept. Make it again if you "
+            "want it all the same.",
+            cause=Cause.SUBJECT_GONE,
+        )
     new = NewVersion(
         content=text,
         author=SummaryAuthor.MODEL,

@@ -34,13 +34,14 @@ blueprint.add_app_template_global(summary_words)
 
 _BIGGEST_ID = 2**63 - 1
 _EXCERPT_CHARACTERS = 110
+_SHOWN_ON_TOPIC = 3
 
 
 @blueprint.app_template_global()
 def summaries_of(topic: Topic) -> list[SummaryView]:
     """What a topic's page shows of its summaries."""
     with current().database.read() as connection:
-        return read_views(connection, topic.id, now())
+        return read_views(connection, topic.id, now(), limit=_SHOWN_ON_TOPIC)
 
 
 @blueprint.get("/topics/<int:topic_id>/summaries")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from forllm_server.jobs.standing import Standing, list_standings
 from forllm_server.markup.render import render
 from forllm_server.pages.words import counted
-from forllm_server.queue.llm_request_store import find_llm_request
+from forllm_server.queue.llm_request_store import list_by_ids
 from forllm_server.queue.model import LlmRequest, Status
 from forllm_server.summaries import summary_store
 from forllm_server.summaries.editing import change_words
@@ -68,11 +68,10 @@ class SummaryView:
         return self.summary.scope is SummaryScope.WAY and self.version is not None and not self.coverage.is_stale
 
 
-def author_words(version: SummaryVersion) -> str:
-    """``v2 by Summary on qwen3:8b``, ``v3 by you``."""
-    if version.author is SummaryAuthor.PERSON:
-        return f"v{version.number} by you"
-    return f"v{version.number} by {version.persona_name} on {version.model_name}"
+def author_words(version: SummaryVersion, *, is_short: bool = False) -> str:
+    """``v2 by Summary on qwen3:8b``, ``v3 by you``; ``is_short``: without the number."""
+    who = "you" if version.author is SummaryAuthor.PERSON else f"{version.persona_name} on {version.model_name}"
+    return f"by {who}" if is_short else f"v{version.number} by {who}"
 
 
 def posts_words(coverage: Coverage) -> str:
@@ -90,9 +89,9 @@ def summary_words(summary: Mapping[str, Any]) -> str:
     return f"{posts} as summary v{summary['version']}"
 
 
-def read_views(connection: Connection, topic_id: int, now: datetime) -> list[SummaryView]:
+def read_views(connection: Connection, topic_id: int, now: datetime, *, limit: int | None = None) -> list[SummaryView]:
     """The summaries of a topic, the newest first; nothing more is read when there are none."""
-    return views_of(connection, summary_store.list_summaries(connection, topic_id), now)
+    return views_of(connection, summary_store.list_summaries(connection, topic_id, limit=limit), now)
 
 
 def views_of(connection: Connection, summaries: Sequence[Summary], now: datetime) -> list[SummaryView]:
@@ -116,9 +115,10 @@ def views_of(connection: Connection, summaries: Sequence[Summary], now: datetime
 
 def _pending(connection: Connection, summaries: Sequence[Summary]) -> Mapping[int, LlmRequest]:
     """By summary, the LLM requests that are under way or failed."""
-    found = {each.id: find_llm_request(connection, each.llm_request_id) for each in summaries if each.llm_request_id}
+    asked = {each.id: each.llm_request_id for each in summaries if each.llm_request_id is not None}
+    found = list_by_ids(connection, set(asked.values()))
     return {
-        summary_id: request
-        for summary_id, request in found.items()
-        if request is not None and (request.is_live or request.status is Status.FAILED)
+        summary_id: found[request_id]
+        for summary_id, request_id in asked.items()
+        if request_id in found and (found[request_id].is_live or found[request_id].status is Status.FAILED)
     }

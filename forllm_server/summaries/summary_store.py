@@ -39,12 +39,14 @@ def find_summary(connection: Connection, summary_id: int) -> Summary | None:
     return _summary(row) if row else None
 
 
-def list_summaries(connection: Connection, topic_id: int, *, with_removed: bool = False) -> list[Summary]:
+def list_summaries(
+    connection: Connection, topic_id: int, *, with_removed: bool = False, limit: int | None = None
+) -> list[Summary]:
     """A topic's, the newest first; those with a version and those that are only asked for."""
     query = _select().where(_s.topic_id == topic_id)
     if not with_removed:
         query = query.where(_s.removed_at.is_(None))
-    return [_summary(row) for row in connection.execute(query.order_by(_s.id.desc()))]
+    return [_summary(row) for row in connection.execute(query.order_by(_s.id.desc()).limit(limit))]
 
 
 def insert_summary(

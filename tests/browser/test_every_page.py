@@ -30,6 +30,8 @@ PATHS = (
     "/topics/{typical_id}", "/topics/{typical_id}/edit", "/topics/{long_id}", "/topics/{deep_id}",
     "/topics/{deep_id}?branch={deepest_id}", "/topics/{harsh_id}",
     "/posts/{reply_id}/reply", "/posts/{reply_id}/ask", "/posts/{edited_id}/edit", "/posts/{edited_id}/history",
+    "/topics/{deep_id}/summaries", "/posts/{post_id}/summarise", "/summaries/{summary_id}",
+    "/summaries/{summary_id}/versions/1", "/summaries/{summary_id}/edit",
     "/posts/{reply_id}/answers", "/posts/{reply_id}/ask-again",
     "/posts/{edited_id}/delete", "/posts/{reply_id}/details", "/posts/{reply_id}/bookmark", "/bookmarks", "/unread",
     "/topics/{typical_id}?view=flat", "/topics/{typical_id}/note",
@@ -54,6 +56,7 @@ WRONG = (
     ("/backends/new", {"name": "Attic", "base_url": "gopher://127.0.0.1"}),
     ("/schedule/windows/{window_id}", {"start_minute": "half past ten"}),
     ("/batches/new", {"template": "Why?", "title": "Towns", "text": "Graz"}),
+    ("/summaries/{summary_id}/edit", {"content": " "}),
     ("/settings", {"posts_per_page": "many"}),
 )
 

@@ -188,7 +188,7 @@ def test_a_summary_that_was_cut_off_twice_is_not_kept(evening: Evening) -> None:
     with evening.database.read() as connection:
         failed = get_llm_request(connection, asked.request.id)
     assert (failed.status, failed.cause) == (Status.FAILED, Cause.ERROR)
-    assert "cut off twice at 700 tokens" in str(failed.cause_detail)
+    assert "cut off twice at 682 tokens" in str(failed.cause_detail)
     assert thread.get(asked.summary_id).version is None
     assert "became too long" in str(evening.server.chats[-1]["messages"])
 
@@ -340,6 +340,29 @@ def test_by_hand_it_counts_as_true_to_the_posts_as_they_are_now(evening: Evening
         restored = restore_version(connection, summary.id, 1, editor_id=LOCAL_USER, now=clock.now())
     assert (restored.number, restored.content, restored.note) == (3, SAID, "as version 1 was")
     assert thread.changes(thread.get(summary.id)) == [Change.EDITED]
+
+
+def test_a_persons_text_is_not_replaced_by_what_a_model_wrote_meanwhile(
+    evening: Evening, server: ScriptedServer
+) -> None:
+    thread = Thread(evening, 9)
+    summary = thread.sum_up(4)
+    asked = thread.ask(SummaryScope.WAY, thread.ids[7])
+
+    def answer(_body: dict[str, object]) -> Script:
+        with evening.database.transaction() as connection:
+            write_by_hand(connection, summary.id, content="My own.", editor_id=LOCAL_USER, now=clock.now())
+        return Script(tokens=("The model's.",))
+
+    server.answer = answer
+    assert evening.run()
+    server.answer = None
+    with evening.database.read() as connection:
+        failed = get_llm_request(connection, asked.request.id)
+    assert "changed by hand while the model wrote" in str(failed.cause_detail)
+    held = thread.get(summary.id).version
+    assert held is not None
+    assert held.content == "My own."
 
 
 def test_a_removed_summary_is_neither_used_nor_made_by_itself_again(evening: Evening) -> None:

@@ -77,7 +77,7 @@ def test_a_stale_summary_says_why_and_is_asked_for_again(
     with sqlite_database.transaction() as connection:
         edit_post(connection, ids[2], editor_id=LOCAL_USER, content="Otherwise.", now=now)
     browser.open(f"/topics/{world.topic_id}")
-    assert "no longer true: 1 post was edited" in browser.words()
+    assert "out of date: 1 post was edited" in browser.words()
     browser.open(f"/summaries/{summary_id}")
     browser.send(f"/summaries/{summary_id}/renewal", {})
     assert browser.status == 200
