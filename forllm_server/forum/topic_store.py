@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    CompoundSelect,
     Connection,
     Row,
     ScalarSelect,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from forllm_server.db.types import metadata
+from forllm_server.db.types import Id, metadata
 from forllm_server.errors import NotFound, TopicMoved
 from forllm_server.forum.model import AuthorKind, Topic, TopicKin, TopicKind, TopicOrder, TopicTie
 from forllm_server.forum.tables import posts, subforums, topic_tags, topics
@@ -65,7 +66,10 @@ def get_topic(connection: Connection, topic_id: int) -> Topic:
 
     TopicMoved, a NotFound, when it was merged into another one.
     """
-    return _get(connection, _select(), topic_id)
+    row = connection.execute(_one(), {"topic_id": topic_id}).one_or_none()
+    if row is None:
+        raise _missing(connection, topic_id)
+    return _topic(row)
 
 
 def get_topic_to_change(connection: Connection, topic_id: int) -> Topic:
@@ -172,7 +176,12 @@ def list_page_of_tag(
 
 def list_kin(connection: Connection, topic_id: int) -> list[TopicKin]:
     """Where a topic was split off from, what was split off from it, and what was merged into it."""
-    source = topics.alias()
+    rows = connection.execute(_KIN, {"topic_id": topic_id}).all()
+    return [TopicKin(TopicTie(tie), kin_id, title) for tie, kin_id, title in sorted(rows)]
+
+
+def _kin() -> CompoundSelect[Any]:
+    source, topic_id = topics.alias(), bindparam("topic_id", type_=Id)
     split_from = (
         select(literal("split_from"), posts.c.id, source.c.title)
         .join(source, source.c.id == posts.c.topic_id)
@@ -191,8 +200,11 @@ def list_kin(connection: Connection, topic_id: int) -> list[TopicKin]:
         .join(posts, posts.c.id == topics.c.moved_to_post_id)
         .where(topics.c.moved_to_post_id.is_not(None), topics.c.title != "", *there)
     )
-    rows = connection.execute(union_all(split_from, split_off, merged_in)).all()
-    return [TopicKin(TopicTie(tie), kin_id, title) for tie, kin_id, title in sorted(rows)]
+    return union_all(split_from, split_off, merged_in)
+
+
+# Built once: it is asked with every page of a topic, and building it takes longer than asking.
+_KIN = _kin()
 
 
 def list_titles(connection: Connection, topic_ids: Collection[int]) -> dict[int, str]:
@@ -372,6 +384,12 @@ def _find_moved(connection: Connection, topic_id: int) -> Row[Any] | None:
     return connection.execute(query.where(topics.c.id == topic_id)).one_or_none()
 
 
+@cache
+def _one() -> Select[Any]:
+    return _select().where(topics.c.id == bindparam("topic_id", type_=Id), _IS_THERE)
+
+
+@cache
 def _select() -> Select[Any]:
     users = metadata.tables["users"]
     return (
