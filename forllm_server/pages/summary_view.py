@@ -90,8 +90,12 @@ def summary_words(summary: Mapping[str, Any]) -> str:
 
 
 def read_views(connection: Connection, topic_id: int, now: datetime, *, limit: int | None = None) -> list[SummaryView]:
-    """The summaries of a topic, the newest first; nothing more is read when there are none."""
-    return views_of(connection, summary_store.list_summaries(connection, topic_id, limit=limit), now)
+    """The summaries of a topic, the newest first; nothing more is read when there are none.
+
+    One that was called off before anything was written is passed over.
+    """
+    views = views_of(connection, summary_store.list_summaries(connection, topic_id, limit=limit), now)
+    return [view for view in views if view.version or view.pending]
 
 
 def views_of(connection: Connection, summaries: Sequence[Summary], now: datetime) -> list[SummaryView]:

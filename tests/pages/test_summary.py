@@ -103,8 +103,14 @@ def test_a_summary_of_ticked_replies_is_asked_for_in_a_form(
     browser.send(address, {"scope": "replies", "post_ids": [str(ids[0]), str(ids[2])]})
     assert browser.status == 200
     assert "It is not written yet" in browser.words()
+    cancellation = browser.page.select_one("[data-act=cancellation]")["formaction"]
     browser.open(f"/topics/{world.topic_id}/summaries")
     assert "a summary:" in browser.words()
+    browser.open(f"/summaries/{browser.page.select_one('.summary a')['href'].rpartition('/')[2]}")
+    browser.send(cancellation, {})
+    assert "It was called off before anything was written." in browser.words()
+    browser.open(f"/topics/{world.topic_id}/summaries")
+    assert "There is none yet." in browser.words()
 
 
 def test_by_hand_two_windows_do_not_overwrite_each_other(
