@@ -43,7 +43,7 @@ class SummaryChange(Input):
     """Another text. It counts as true to the posts as they are now."""
 
     content = text(required=True)
-    version = Integer(least=1, metadata={"description": "The version that was edited; over a newer one 409."})
+    version = Integer(least=0, metadata={"description": "The version that was edited, 0: none; over a newer one 409."})
 
 
 class ChangedPostOut(Schema):

@@ -335,8 +335,12 @@ def write_by_hand(
 ) -> SummaryVersion:
     """Keep a person's text as a summary of the posts as they are now. Raises as :func:`edit_summary`."""
     summary = summary_store.get_summary(connection, summary_id)
-    covered_now: tuple[CoveredPost, ...] = ()
-    if summary.version is not None:
+    if summary.version is None:
+        # Asked for, and not written, or not well enough to be kept.
+        anchor = post_store.get_post(connection, summary.anchor_post_id)
+        chosen = chosen_replies(connection, summary)
+        covered_now = covered_of(list_posts_to_sum_up(connection, summary.scope, anchor, chosen))
+    else:
         coverage = summary_store.list_coverage(connection, [summary.version.id])[summary.version.id]
         ids = [post.post_id for post in coverage.posts]
         by_id = {post.id: post for post in post_store.list_posts(connection, ids)}

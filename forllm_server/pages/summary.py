@@ -136,12 +136,11 @@ def show_version(summary_id: int, number: int) -> Response:
 def show_edit(summary_id: int) -> Response:
     """The form that changes a summary by hand; over a newer version both are shown and what was typed is kept."""
     topic, view = _read(summary_id)
-    if view.version is None:
-        raise Conflict("This summary is not written yet.")
+    present = view.version.content if view.version else ""
     clash: list[DiffLine] = []
     if was_entered() and isinstance(g.get("form_problem"), Conflict):
-        clash = diff_lines(view.version.content, Form.of_request().text("content"))
-    number = Form.of_request().text("number") if was_entered() and not clash else view.version.number
+        clash = diff_lines(present, Form.of_request().text("content"))
+    number = Form.of_request().text("number") if was_entered() and not clash else view.summary.current_number
     return page("summary/edit.html", topic=topic, view=view, clash=clash, number=number)
 
 
@@ -157,7 +156,7 @@ def change(summary_id: int) -> Response:
             content=form.text("content"),
             editor_id=current_user_id(),
             now=now(),
-            expected_number=form.integer("number", least=1),
+            expected_number=form.integer("number", least=0),
         )
     return see_other(f"/summaries/{summary_id}")
 

@@ -32,27 +32,29 @@ def edit_summary(
 ) -> SummaryVersion:
     """Keep a person's text as the next version; the same text on a summary that holds changes nothing.
 
-    It covers what the version before it covers, as those posts are now (``covered_now``): the person vouches for that.
-    Raises NotFound, Invalid, and Conflict when it was changed since the version ``expected_number``.
+    It covers ``covered_now``: what the version before it covers, as those posts are now. The person vouches for that.
+    Raises NotFound, Invalid, and Conflict when it was changed since the version ``expected_number`` (0: before the
+    first).
     """
-    summary, version = _get_written(connection, summary_id)
-    text = clean_content(content)
-    if expected_number is not None and expected_number != version.number:
+    summary = summary_store.get_summary(connection, summary_id)
+    version, text = summary.version, clean_content(content)
+    if expected_number is not None and expected_number != summary.current_number:
         raise Conflict(
-            f"Version {version.number} was made while you edited version {expected_number}, so your text is not saved "
-            "yet. Compare both, then save again.",
+            f"Version {summary.current_number} was made while you edited, so your text is not saved yet. Compare both, "
+            "then save again.",
             field="content",
         )
-    coverage = summary_store.list_coverage(connection, [version.id])[version.id]
-    if text == version.content and not coverage.is_stale:
-        return version
+    if version is not None and text == version.content:
+        coverage = summary_store.list_coverage(connection, [version.id])[version.id]
+        if not coverage.is_stale:
+            return version
     if not any(post.is_covered for post in covered_now):
         raise Conflict("Nothing is left of what it sums up. Remove the summary instead.", field="content")
     new = NewVersion(
         content=text,
         author=SummaryAuthor.PERSON,
         owner_id=editor_id,
-        anchor_post_id=version.anchor_post_id,
+        anchor_post_id=summary.anchor_post_id,
         covered=tuple(covered_now),
     )
     return summary_store.insert_version(connection, summary.id, new, now)

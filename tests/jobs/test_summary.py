@@ -191,6 +191,10 @@ def test_a_summary_that_was_cut_off_twice_is_not_kept(evening: Evening) -> None:
     assert "cut off twice at 682 tokens" in str(failed.cause_detail)
     assert thread.get(asked.summary_id).version is None
     assert "became too long" in str(evening.server.chats[-1]["messages"])
+    with evening.database.transaction() as connection:
+        write_by_hand(connection, asked.summary_id, content="My own.", editor_id=LOCAL_USER, now=clock.now())
+    breakdown, _ = thread.prompt_for_last()
+    assert breakdown["summary"] == {"id": asked.summary_id, "version": 1, "post_ids": thread.ids[1:6]}
 
 
 def test_a_summary_that_is_no_shorter_or_says_nothing_is_not_kept(evening: Evening) -> None:
@@ -331,7 +335,10 @@ def test_by_hand_it_counts_as_true_to_the_posts_as_they_are_now(evening: Evening
         written = write_by_hand(connection, summary.id, content="My own.", editor_id=LOCAL_USER, now=clock.now())
     assert (written.number, written.author) == (2, SummaryAuthor.PERSON)
     assert thread.changes(thread.get(summary.id)) == []
-    with evening.database.transaction() as connection, pytest.raises(Conflict, match="Version 2 was made"):
+    with (
+        evening.database.transaction() as connection,
+        pytest.raises(Conflict, match="Version 2 was made while you edited"),
+    ):
         write_by_hand(connection, summary.id, content="Late.", editor_id=LOCAL_USER, now=clock.now(), expected_number=1)
     for empty in ("", " \n", "\u200b"):
         with evening.database.transaction() as connection, pytest.raises(Invalid):
