@@ -325,9 +325,10 @@ def _list_awaiting(connection: Connection, query: Select[Any], limit: int, after
     newer = asked.alias()
     # As the partial index ix_llm_requests_awaited has it.
     is_newer = (newer.c.finished_at.is_(None), newer.c.topic_id == asked.c.topic_id, newer.c.id > asked.c.id)
-    has_newer = select(newer.c.id).where(*is_newer).correlate(asked).exists()
+    # What names no post (a trial, an experiment) will not become a reply by itself: the topic does not await it.
+    has_newer = select(newer.c.id).where(*is_newer, newer.c.post_id.is_not(None)).correlate(asked).exists()
     query = query.join(asked, asked.c.topic_id == topics.c.id).where(
-        asked.c.finished_at.is_(None), asked.c.topic_id.is_not(None), ~has_newer
+        asked.c.finished_at.is_(None), asked.c.topic_id.is_not(None), asked.c.post_id.is_not(None), ~has_newer
     )
     return _page_by_id(connection, query, asked.c.topic_id, limit, after)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
+from forllm_server.jobs.experiment import ExperimentKind
 from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.summary import SummaryKind
@@ -19,6 +20,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
     SummaryKind.name: SummaryKind,
+    ExperimentKind.name: ExperimentKind,
 }
 
 

@@ -1,6 +1,6 @@
 """The exact prompt of each LLM request, apart from the queue's rows: it is large and rarely read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,13 @@ def find_prompt(connection: Connection, llm_request_id: int) -> Prompt | None:
     if row is None:
         return None
     return Prompt(llm_request_id, row["layout"], tuple(row["messages"]), row["breakdown"], row["created_at"])
+
+
+def delete_texts(connection: Connection, llm_request_ids: Collection[int]) -> None:
+    """Erase the prompts and partial texts of these requests."""
+    ids = list(llm_request_ids)
+    connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(ids)))
+    connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(ids)))
 
 
 def delete_texts_of_deleted(connection: Connection, *, deleted_before: datetime) -> int:
