@@ -268,6 +268,7 @@ class TrashKind(StrEnum):
     SUBFORUM = "subforum"
     TOPIC = "topic"
     POST = "post"
+    PERSONA = "persona"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +277,7 @@ class TrashItem:
 
     kind: TrashKind
     id: int
-    #: The subforum's name, the topic's title, or the title of the topic that the post belongs to.
+    #: The subforum's or persona's name, the topic's title, or the title of the topic that the post belongs to.
     title: str
     excerpt: str
     deleted_at: datetime

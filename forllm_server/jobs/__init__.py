@@ -6,6 +6,7 @@ from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
 from forllm_server.jobs.experiment import ExperimentKind
 from forllm_server.jobs.judgement import JudgementKind
+from forllm_server.jobs.persona_draft import PersonaDraftKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.summary import SummaryKind
 from forllm_server.jobs.trial import TrialKind
@@ -21,6 +22,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     JudgementKind.name: JudgementKind,
     SummaryKind.name: SummaryKind,
     ExperimentKind.name: ExperimentKind,
+    PersonaDraftKind.name: PersonaDraftKind,
 }
 
 

@@ -13,10 +13,10 @@ from forllm_server.forum.editing import restore_post
 from forllm_server.forum.model import TrashItem, TrashKind
 from forllm_server.forum.subforums import restore_subforum
 from forllm_server.forum.topics import restore_topic
-from forllm_server.forum.trash import purge_trash
 from forllm_server.forum.trash_store import list_trash
+from forllm_server.jobs.erasing import erase_trash
 from forllm_server.pages.words import counted
-from forllm_server.summaries.summary_store import delete_erased
+from forllm_server.personas.trash import restore_persona
 from forllm_server.web.current import current
 from forllm_server.web.fragments import notice, page, see_other
 from forllm_server.web.paging import decode_cursor, encode_cursor
@@ -30,9 +30,15 @@ RESTORERS: dict[TrashKind, Callable[[Connection, int], Any]] = {
     TrashKind.SUBFORUM: restore_subforum,
     TrashKind.TOPIC: restore_topic,
     TrashKind.POST: restore_post,
+    TrashKind.PERSONA: restore_persona,
 }
 #: where each kind is seen once it is back
-_ADDRESSES = {TrashKind.SUBFORUM: "/subforums/{}", TrashKind.TOPIC: "/topics/{}", TrashKind.POST: "/posts/{}"}
+_ADDRESSES = {
+    TrashKind.SUBFORUM: "/subforums/{}",
+    TrashKind.TOPIC: "/topics/{}",
+    TrashKind.POST: "/posts/{}",
+    TrashKind.PERSONA: "/personas/{}",
+}
 
 
 def in_trash_words(what: str) -> str:
@@ -78,12 +84,12 @@ def show_erase() -> Response:
 def erase() -> Response:
     """Erase everything in the trash for good."""
     with current().database.transaction() as connection:
-        erased = purge_trash(connection, older_than_days=0, now=now())
-        delete_erased(connection)
+        erased = erase_trash(connection, older_than_days=0, now=now())
     words = (
         counted(erased.subforums, "subforum"),
         counted(erased.topics, "topic"),
         counted(erased.posts, "post"),
+        counted(erased.personas, "persona"),
     )
     notice(f"Erased for good: {', '.join(words)}.")
     return see_other("/trash")

@@ -6,7 +6,7 @@ from alembic import op
 from forllm_server.db.types import Id, Json, UtcDateTime
 
 revision = "0018"
-down_revision = "0014"
+down_revision = "0017"
 
 
 def upgrade() -> None:
