@@ -44,8 +44,9 @@ from forllm_server.summaries.wording import (
 
 #: Of the room that a context leaves, what is used at first, and what is tried when the estimate was too high.
 _SHARES = (0.8, 0.5, 0.3)
-#: What the words around the texts take, in characters.
-_FRAME = 900
+#: What the words around the texts take, in characters, and a word of a summary with the blank behind it.
+_FRAME = 750
+_CHARACTERS_PER_WORD = 8
 MOST_STEPS = 80
 
 
@@ -158,7 +159,7 @@ class _Writing:
         try:
             steps = steps_of(said, room_for_posts(subject.summary.scope, room, subject.first, held))
             if len(steps) > 1:
-                held = max(held, int(self.reply_tokens * per_token))
+                held = max(held, words_for(self.reply_tokens) * _CHARACTERS_PER_WORD)
                 steps = steps_of(said, room_for_posts(subject.summary.scope, room, subject.first, held))
         except Invalid as error:
             raise Hopeless(error.message, cause=Cause.PROMPT_TOO_LONG) from error
