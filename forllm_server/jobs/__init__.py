@@ -10,6 +10,7 @@ from forllm_server.jobs.persona_draft import PersonaDraftKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.summary import SummaryKind
 from forllm_server.jobs.trial import TrialKind
+from forllm_server.jobs.verdict import VerdictKind
 from forllm_server.queue.worker import Kind
 
 __all__ = ["KINDS", "Connections", "JobContext", "build_kinds"]
@@ -21,6 +22,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
     SummaryKind.name: SummaryKind,
+    VerdictKind.name: VerdictKind,
     ExperimentKind.name: ExperimentKind,
     PersonaDraftKind.name: PersonaDraftKind,
 }

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
-from forllm_server.jobs import digest, draft_asking, experiment, summarising
+from forllm_server.jobs import digest, draft_asking, experiment, judgement, summarising, verdict
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
 from forllm_server.jobs.trying import TRIAL
@@ -25,6 +25,8 @@ _OTHER_KINDS = {
     digest.NAME: "A line for the Morning page",
     summarising.NAME: "A summary",
     experiment.NAME: "Asked again, for an experiment",
+    judgement.NAME: "Which of two replies is better",
+    verdict.NAME: "Whether an answer of a batch does what its rubric asks",
 }
 #: The kinds that answer a post without becoming a reply by themselves.
 _OUTSIDE_THREADS = (TRIAL, experiment.NAME)

@@ -136,9 +136,9 @@ def create(subforum_id: int) -> Response:
             now=now(),
         )
         seeing.see_posts(connection, current_user_id(), topic.id, [post.id])
-        words = ask_about(connection, form, post)
+        told = ask_about(connection, form, post)
         finish_draft_of_form(connection, form)
-    tell_asked(words)
+    tell_asked(told)
     return taken(see_other(f"/topics/{topic.id}"))
 
 
