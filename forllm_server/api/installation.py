@@ -31,6 +31,7 @@ from forllm_server.api import (
     search,
     settings,
     subforums,
+    summaries,
     tags,
     topics,
     trash,
@@ -46,6 +47,7 @@ NOUNS = (
     *(discussions, backends),
     *(models, settings),
     *(mornings, notifications, hooks, activity, votes),
+    summaries,
 )
 
 

@@ -174,7 +174,7 @@ class LlmRequestWholeOut(LlmRequestOut):
         allow_none=True,
         attribute="prompt.breakdown",
         dump_default=None,
-        metadata={"description": "Where the prompt's tokens went and what was left out."},
+        metadata={"description": "Where the prompt's tokens went, what was left out, and what stood for it."},
     )
     partial_text = fields.String(required=True, allow_none=True, attribute="partial.text", dump_default=None)
     partial_thinking = fields.String(required=True, allow_none=True, attribute="partial.thinking", dump_default=None)

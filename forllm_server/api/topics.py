@@ -15,6 +15,7 @@ from forllm_server.forum import arranging, post_store, topic_store, topics
 from forllm_server.forum.model import Post
 from forllm_server.forum.rendering import ensure_html
 from forllm_server.forum.tagging import tag_topic
+from forllm_server.summaries.summary_store import update_topics
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.paging import decode_cursor
 
@@ -73,6 +74,7 @@ def merge(values: dict[str, Any], topic_id: int) -> Post:
         moved = arranging.merge_topic(connection, topic_id, now=now(), **values)
         there = moved.first.topic_id
         carry_posts(connection, current_user_id(), before, to_topic_id=there, post_ids=moved.post_ids)
+        update_topics(connection, before.topic_id)
         carry_note(connection, current_user_id(), before, to_topic_id=there, now=now())
     return ensure_html(database(), [moved.first])[0]
 
@@ -90,6 +92,7 @@ def split(values: dict[str, Any], post_id: int) -> Response:
         moved = arranging.split_post(connection, post_id, **values)
         there = moved.first.topic_id
         carry_posts(connection, current_user_id(), before, to_topic_id=there, post_ids=moved.post_ids)
+        update_topics(connection, before.topic_id)
         return TopicOut().dump(with_tags(connection, [topic_store.get_topic(connection, there)])[0])
 
     return create(work, location="/api/v1/topics/{id}")

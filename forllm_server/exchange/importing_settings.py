@@ -89,6 +89,16 @@ def _whole(connection: Connection, value: str, ledger: Ledger) -> Value:
     return int(value) if value.isdecimal() else None
 
 
+def _rest(connection: Connection, value: str, ledger: Ledger) -> Value:
+    """The original names the thread's share, as a part of 1; what is left is for the other branches."""
+    del connection, ledger
+    try:
+        share = float(value)
+    except ValueError:
+        return None
+    return round(100 * (1 - share)) if 0 <= share <= 1 else None
+
+
 def _flag(connection: Connection, value: str, ledger: Ledger) -> Value:
     del connection, ledger
     return {"true": True, "false": False}.get(value.lower())
@@ -104,5 +114,8 @@ _COUNTERPARTS = {
     "default_llm_context_window": _Counterpart("default_context_tokens", _whole),
     "llmLinkSecurity": _Counterpart("shows_link_warning", _flag),
     "theme": _Counterpart("theme", _theme),
+    "ch_max_ambient_posts": _Counterpart("ambient_posts", _whole),
+    "ch_max_posts_per_sibling_branch": _Counterpart("ambient_posts_per_branch", _whole),
+    "ch_primary_history_budget_ratio": _Counterpart("ambient_percent", _rest),
     "globalDefaultPersonaId": _Counterpart("default_persona_id", _persona),
 }

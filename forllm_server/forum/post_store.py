@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from forllm_server.db.types import metadata
 from forllm_server.errors import Conflict, NotFound
+from forllm_server.forum.branches import PostPlace
 from forllm_server.forum.model import Ancestry, AuthorKind, Post
 from forllm_server.forum.tables import posts, subforums, topics
 from forllm_server.forum.threading import BranchPost, root_path
@@ -82,6 +83,17 @@ def list_newer_posts(connection: Connection, topic_id: int, *, after_id: int, li
     """Posts of a topic that were added after the post ``after_id``, oldest first: what a poll has not shown yet."""
     query = _select().where(posts.c.topic_id == topic_id, posts.c.id > after_id)
     return [_post(row) for row in connection.execute(query.order_by(posts.c.id).limit(limit))]
+
+
+def list_newest_places(connection: Connection, topic_id: int, *, limit: int) -> list[PostPlace]:
+    """Where the newest posts of a topic stand that models are shown, the newest first."""
+    query = (
+        select(posts.c.id, posts.c.path)
+        .where(posts.c.topic_id == topic_id, posts.c.deleted_at.is_(None), ~posts.c.is_excluded)
+        .order_by(posts.c.id.desc())
+        .limit(limit)
+    )
+    return [PostPlace(*row) for row in connection.execute(query)]
 
 
 def list_newest(connection: Connection, *, limit: int) -> list[Post]:

@@ -20,14 +20,14 @@ from forllm_server.errors import Invalid, NotAllowed
 MAX_BRANCHES = 200
 
 _CHAIN, _BRANCH, _OVERFLOW = b"\x00", b"\x01", b"\x02"
-_NUMBER_BYTES = 3
+NUMBER_BYTES = 3
 _ID_BYTES = 8
-_LAST = 0xFFFFFF
-_CHAIN_LENGTH = 1 + _NUMBER_BYTES
-_BRANCH_LENGTH = 1 + 2 * _NUMBER_BYTES
-_OVERFLOW_LENGTH = 1 + _ID_BYTES + _NUMBER_BYTES
-_MAX_PREFIX_LENGTH = MAX_BRANCHES * _BRANCH_LENGTH
-_MAX_LENGTH = _MAX_PREFIX_LENGTH + _OVERFLOW_LENGTH + _CHAIN_LENGTH
+LAST = 0xFFFFFF
+CHAIN_LENGTH = 1 + NUMBER_BYTES
+BRANCH_LENGTH = 1 + 2 * NUMBER_BYTES
+_OVERFLOW_LENGTH = 1 + _ID_BYTES + NUMBER_BYTES
+_MAX_PREFIX_LENGTH = MAX_BRANCHES * BRANCH_LENGTH
+_MAX_LENGTH = _MAX_PREFIX_LENGTH + _OVERFLOW_LENGTH + CHAIN_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def branch_path(parent_path: bytes, *, parent_id: int, sibling: int) -> bytes:
     """The path of the second or a later reply: the start of a new chain."""
     prefix, position = _split(parent_path)
     if not is_capped(parent_path):
-        return _chain(prefix + _BRANCH + _number(_LAST - position) + _number(sibling), 0)
+        return _chain(prefix + _BRANCH + _number(LAST - position) + _number(sibling), 0)
     overflow = _OVERFLOW + parent_id.to_bytes(_ID_BYTES) + _number(sibling)
     return _chain(prefix[:_MAX_PREFIX_LENGTH] + overflow, 0)
 
@@ -87,7 +87,7 @@ def moved_paths(top_path: bytes, branch: Sequence[BranchPost]) -> dict[int, byte
 
 def is_capped(parent_path: bytes) -> bool:
     """Whether a branch below this post can no longer get its exact place."""
-    return len(parent_path) - _CHAIN_LENGTH >= _MAX_PREFIX_LENGTH
+    return len(parent_path) - CHAIN_LENGTH >= _MAX_PREFIX_LENGTH
 
 
 def path_from_cursor(cursor: str) -> bytes:
@@ -103,7 +103,7 @@ def path_from_cursor(cursor: str) -> bytes:
 
 def _split(path: bytes) -> tuple[bytes, int]:
     """The prefix of a path and its position in the chain."""
-    return path[:-_CHAIN_LENGTH], int.from_bytes(path[-_NUMBER_BYTES:])
+    return path[:-CHAIN_LENGTH], int.from_bytes(path[-NUMBER_BYTES:])
 
 
 def _chain(prefix: bytes, position: int) -> bytes:
@@ -111,6 +111,6 @@ def _chain(prefix: bytes, position: int) -> bytes:
 
 
 def _number(number: int) -> bytes:
-    if number > _LAST:
+    if number > LAST:
         raise NotAllowed("This thread cannot grow any further here. Reply to another post or open a new topic.")
-    return number.to_bytes(_NUMBER_BYTES)
+    return number.to_bytes(NUMBER_BYTES)

@@ -9,6 +9,7 @@ from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.persona_draft import PersonaDraftKind
 from forllm_server.jobs.ranking import RankingKind
 from forllm_server.jobs.reply import ReplyKind
+from forllm_server.jobs.summary import SummaryKind
 from forllm_server.jobs.trial import TrialKind
 from forllm_server.jobs.verdict import VerdictKind
 from forllm_server.queue.worker import Kind
@@ -22,6 +23,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
     RankingKind.name: RankingKind,
+    SummaryKind.name: SummaryKind,
     VerdictKind.name: VerdictKind,
     ExperimentKind.name: ExperimentKind,
     PersonaDraftKind.name: PersonaDraftKind,

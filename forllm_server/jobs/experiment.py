@@ -100,6 +100,8 @@ def _read_subject(connection: Connection, request: LlmRequest) -> Subject:
             connection,
             post_id=int(request.input.get("post_id", 0)),
             version=version,
+            # What was said in other branches since would tell the new one more than the old one knew.
+            parameters={"ambient": "off"} | dict(request.parameters),
             is_alone=bool(request.input.get(ALONE)),
         )
     except NotFound as error:

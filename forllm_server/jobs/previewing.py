@@ -1,6 +1,8 @@
 """What a prompt would look like before it is asked: for the bar beside the editor. Nothing is stored or sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -80,7 +82,7 @@ def estimate(connection: Connection, draft: Draft) -> Estimate:
         counter.count(draft.text), choice.persona.name, chosen.model.label, context.tokens, new_ask=new_ask
     )
     try:
-        whole = _with_draft(connection, draft, choice.version)
+        whole = _with_draft(connection, draft, choice.version, parameters)
         prompt = build_prompt(whole, counter=counter, context=context, parameters=parameters)
     except DoesNotFit as error:
         return replace(counted, problem=error.message)
@@ -99,9 +101,13 @@ def _topic_of(connection: Connection, draft: Draft) -> int | None:
     return None if draft.parent_id is None else post_store.get_post(connection, draft.parent_id).topic_id
 
 
-def _with_draft(connection: Connection, draft: Draft, version: PersonaVersion) -> Question:
+def _with_draft(
+    connection: Connection, draft: Draft, version: PersonaVersion, parameters: Mapping[str, Any]
+) -> Question:
     own = ThreadPost(0, "You", None, draft.text)
     if draft.parent_id is None:
         return Question(draft.title, (own,), 0, version, 1, read_settings(connection).custom_instructions)
-    above = read_question(connection, post_id=draft.parent_id, version=version)
+    above = read_question(
+        connection, post_id=draft.parent_id, version=version, parameters=parameters, is_for_reply=True
+    )
     return replace(above, posts=(*above.posts, own))

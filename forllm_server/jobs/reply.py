@@ -18,6 +18,7 @@ from forllm_server.jobs.following import follow, prepare_following
 from forllm_server.jobs.generating import Written, generate_answer
 from forllm_server.jobs.ledger import Span
 from forllm_server.jobs.prompting import Question, build_prompt, context_of, counter_for
+from forllm_server.jobs.shortening import sum_up_if_long
 from forllm_server.jobs.subject import Subject, generation_request, read_subject
 from forllm_server.prompts.assemble import Assembled
 from forllm_server.prompts.budget import DoesNotFit
@@ -58,6 +59,7 @@ class ReplyKind:
                 job, backend, request, prompt=prompt, counter=counter, beginning=subject.beginning
             )
         self._post(job, subject, prompt, written, span)
+        sum_up_if_long(self._context.database, job, subject, prompt)
 
     def _post(self, job: Job, subject: Subject, prompt: Assembled, written: Written, span: Span) -> None:
         generation = written.generation
@@ -65,6 +67,8 @@ class ReplyKind:
         if generation.truncated_prompt is not None:
             usage["truncated_prompt"] = asdict(generation.truncated_prompt)
         usage["is_complete_thread"] = prompt.breakdown.is_complete
+        if prompt.breakdown.summary is not None:
+            usage["summarised_posts"] = len(prompt.breakdown.summary["post_ids"])
         usage |= written.resumption() | span.facts(subject.settings)
         answer = _answer(job.request, subject, written, usage)
 

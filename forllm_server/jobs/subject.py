@@ -56,7 +56,13 @@ def read_subject(connection: Connection, request: LlmRequest) -> Subject:
     version = version_store.get_version(connection, request.persona_version_id or 0)
     try:
         is_alone = bool(request.input.get(ALONE))
-        question = read_question(connection, post_id=request.post_id or 0, version=version, is_alone=is_alone)
+        question = read_question(
+            connection,
+            post_id=request.post_id or 0,
+            version=version,
+            parameters=request.parameters,
+            is_alone=is_alone,
+        )
         question = as_discussed(connection, request, question)
     except NotFound as error:
         raise Hopeless("The topic was deleted while this waited.", cause=Cause.SUBJECT_GONE) from error

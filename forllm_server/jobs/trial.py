@@ -68,7 +68,8 @@ def _read_subject(connection: Connection, job: Job) -> _Subject:
     record, model = read_model(connection, request)
     version = as_version(draft_of(request.input), request.persona_id, request.created_at)
     try:
-        question = read_question(connection, post_id=int(request.input.get("post_id", 0)), version=version)
+        post_id = int(request.input.get("post_id", 0))
+        question = read_question(connection, post_id=post_id, version=version, parameters=request.parameters)
     except NotFound as error:
         raise Hopeless("The topic was deleted while this waited.", cause=Cause.SUBJECT_GONE) from error
     if question.posts[-1].is_deleted:

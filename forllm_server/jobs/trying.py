@@ -54,7 +54,10 @@ def preview(connection: Connection, read_draft: Callable[[], Draft], now: dateti
         chosen = _choose(connection, content, settings)
         parameters = merge(default_parameters(settings), content.parameters)
         question = read_question(
-            connection, post_id=_post_id(connection, draft), version=as_version(content, draft.persona_id, now)
+            connection,
+            post_id=_post_id(connection, draft),
+            version=as_version(content, draft.persona_id, now),
+            parameters=parameters,
         )
         prompt = build_prompt(
             question,

@@ -29,4 +29,4 @@ def bar_parts(named: Iterable[tuple[str, int]], whole: int) -> list[BarPart]:
 
 
 #: hues that are easy to tell apart side by side
-_HUES = (3, 4, 2, 5, 0)
+_HUES = (3, 4, 2, 5, 0, 8, 7)

@@ -1,7 +1,9 @@
 """How a reply came about, fact by fact. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from forllm_server.forum.model import Post
 from forllm_server.personas.model import PersonaVersion
@@ -55,5 +57,12 @@ def _usage(post: Post) -> list[Detail]:
     if usage.get("load_seconds"):
         found.append(Detail("Loading the model", f"{usage['load_seconds']:.1f} s"))
     if "is_complete_thread" in usage:
-        found.append(Detail("Saw", "the whole thread" if usage["is_complete_thread"] else "not all of the thread"))
+        found.append(Detail("Saw", _seen(usage)))
     return found
+
+
+def _seen(usage: Mapping[str, Any]) -> str:
+    if usage["is_complete_thread"]:
+        return "the whole thread"
+    summarised = usage.get("summarised_posts")
+    return f"the thread, {summarised:,} posts of it as a summary" if summarised else "not all of the thread"

@@ -14,6 +14,7 @@ from forllm_server.forum.post_store import list_newest
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.pages.asking import model_label
 from forllm_server.personas.model import Persona, PersonaContent
+from forllm_server.personas.parameters import AMBIENT
 from forllm_server.personas.tag_store import list_tags_of
 from forllm_server.web.forms import Form
 
@@ -69,6 +70,8 @@ def content_of_form(form: Form) -> dict[str, Any]:
     parameters["extra"] = _json(form.text("extra", longest=20_000))
     # On unless said otherwise: only "off" is kept.
     parameters["repetition_guard"] = None if form.flag("repetition_guard") else False
+    parameters["takes_summaries"] = None if form.flag("takes_summaries") else False
+    parameters["ambient"] = form.choice("ambient", ("", *AMBIENT)) or None
     fallbacks = [form.integer(f"fallback_{n}", least=1, most=_BIGGEST_ID) for n in range(1, 8)]
     return {
         "name": form.text("name"),

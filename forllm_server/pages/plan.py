@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
-from forllm_server.jobs import digest, draft_asking, experiment, judgement, verdict
+from forllm_server.jobs import digest, draft_asking, experiment, judgement, summarising, verdict
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
 from forllm_server.jobs.trying import TRIAL
@@ -23,6 +23,7 @@ _EXCERPT_CHARS = 90
 #: What an LLM request that answers no post is for.
 _OTHER_KINDS = {
     digest.NAME: "A line for the Morning page",
+    summarising.NAME: "A summary",
     experiment.NAME: "Asked again, for an experiment",
     judgement.NAME: "Which of two replies is better",
     verdict.NAME: "Whether an answer of a batch does what its rubric asks",

@@ -12,6 +12,7 @@ from forllm_server.forum.arranging import lock_topic, merge_topic, move_topic, p
 from forllm_server.forum.model import Topic, TopicKin
 from forllm_server.pages import topic
 from forllm_server.pages.words import counted
+from forllm_server.summaries.summary_store import update_topics
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import notice, page, see_other
@@ -85,6 +86,7 @@ def merge(topic_id: int) -> Response:
         moved = merge_topic(connection, topic_id, into_post_id=into_post_id, now=now())
         to_topic_id = moved.first.topic_id
         carry_posts(connection, current_user_id(), before, to_topic_id=to_topic_id, post_ids=moved.post_ids)
+        update_topics(connection, before.topic_id)
         carry_note(connection, current_user_id(), before, to_topic_id=to_topic_id, now=now())
     notice(f"{counted(len(moved.post_ids), 'post is', 'posts are')} here now, and the old address leads here, too.")
     return see_other(f"/posts/{moved.first.id}")
@@ -110,6 +112,7 @@ def split(post_id: int) -> Response:
         moved = split_post(connection, post_id, title=title)
         to_topic_id = moved.first.topic_id
         carry_posts(connection, current_user_id(), before, to_topic_id=to_topic_id, post_ids=moved.post_ids)
+        update_topics(connection, before.topic_id)
     notice(f"{counted(len(moved.post_ids), 'post is', 'posts are')} a topic of their own now.")
     return see_other(f"/topics/{to_topic_id}")
 

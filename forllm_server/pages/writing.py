@@ -178,6 +178,8 @@ def parts_of_breakdown(breakdown: dict[str, int]) -> list[BarPart]:
         ("persona", breakdown["persona_tokens"]),
         ("your instructions", breakdown.get("custom_tokens", 0)),
         ("thread", breakdown["ancestor_tokens"]),
+        ("summary of earlier posts", breakdown.get("summary_tokens", 0)),
+        ("other branches", breakdown.get("ambient_tokens", 0)),
         ("post", breakdown["post_tokens"]),
         ("kept for the reply", breakdown["reply_tokens"]),
     )

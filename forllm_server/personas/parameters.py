@@ -1,7 +1,8 @@
 """How a model is to generate: which parameters there are, what they may be, and which ones hold. Pure.
 
 A parameter that is absent (or null) is inherited. ``extra`` is handed to the server as it is, for what only that
-kind of server knows (top_k, min_p, mirostat …). ``repetition_guard`` is ours: false lets a model repeat itself.
+kind of server knows (top_k, min_p, mirostat …). Ours are ``repetition_guard`` (false lets a model repeat itself),
+``ambient`` (what a persona is shown of other branches) and ``takes_summaries`` (false: never a summary for posts).
 """
 
 import json
@@ -16,6 +17,8 @@ MAX_STOPS, STOP_MAX_CHARS = 8, 200
 #: Servers read seeds as 64-bit integers; -1 asks most of them for a random one.
 SEED_MIN, SEED_MAX = -1, 2**63 - 1
 EXTRA_MAX_CHARS = 10_000
+#: What of other branches a persona is shown: nothing, the newest posts, or those that stand nearest.
+AMBIENT = ("off", "newest", "nearest")
 
 
 def clean_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +104,17 @@ def _flag(name: str, value: Any) -> bool | None:
     return value
 
 
+def _word(*choices: str) -> Callable[[str, Any], str | None]:
+    def check(name: str, value: Any) -> str | None:
+        if value is None:
+            return None
+        if value not in choices:
+            raise Invalid(f"{name} must be one of: {', '.join(choices)}.", field=name)
+        return str(value)
+
+    return check
+
+
 def _is_unstorable(text: str) -> bool:
     return any(letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in text)
 
@@ -113,6 +127,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "seed": _integer(SEED_MIN, SEED_MAX),
     "stop": _stop,
     "repetition_guard": _flag,
+    "ambient": _word(*AMBIENT),
+    "takes_summaries": _flag,
     "extra": _extra,
 }
 

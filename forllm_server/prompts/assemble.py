@@ -1,8 +1,10 @@
 """The messages as they are sent: stable parts first, the post asked about last."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from forllm_server.prompts.ambient import NOTHING, Ambient, choose_ambient
 from forllm_server.prompts.budget import Breakdown, Fitted, Room, fit
 from forllm_server.prompts.thread import Turn, omission_note
 from forllm_server.prompts.tokens import TOKENS_PER_MESSAGE, TokenCounter
@@ -55,12 +57,14 @@ def assemble(
     custom_instructions: str = "",
     task: str = "",
     excluded_post_ids: tuple[int, ...] = (),
+    ambient: Ambient = NOTHING,
 ) -> Assembled:
     """Build the prompt; for ``THREAD_FIRST`` the turns are a transcript. Raises
     :class:`forllm_server.prompts.budget.DoesNotFit`.
 
     ``custom_instructions``: what the person tells every persona; ``task``: what is asked of this one, besides its
-    instructions; ``excluded_post_ids`` are only noted.
+    instructions; ``excluded_post_ids`` are only noted. ``ambient`` gets only what the thread leaves: it is laid out as
+    it would be without.
     """
     custom = f"{CUSTOM_HEADING}\n{custom_instructions.strip()}" if custom_instructions.strip() else ""
     custom_tokens = counter.count(custom) + (0 if instructions or not custom else TOKENS_PER_MESSAGE)
@@ -71,7 +75,13 @@ def assemble(
         persona_tokens += counter.count(rules) + TOKENS_PER_MESSAGE
     turn_tokens = [counter.count(turn.text) + TOKENS_PER_MESSAGE for turn in turns]
     room = Room(context_tokens, reply_tokens, counter.is_exact)
-    fitted = fit(turn_tokens, persona_tokens=persona_tokens + custom_tokens, room=room)
+    pinned = next((at for at, turn in enumerate(turns) if turn.stand_in is not None), None)
+    fitted = fit(turn_tokens, persona_tokens=persona_tokens + custom_tokens, room=room, pinned=pinned)
+    summary_tokens = turn_tokens[pinned] if pinned is not None and pinned in fitted.kept else 0
+    free = room.prompt_tokens - fitted.prompt_tokens
+    other = choose_ambient(ambient, counter=counter, prompt_room=room.prompt_tokens, free=free)
+    if other.text:
+        turns = (*turns[:-1], replace(turns[-1], text=f"{other.text}\n\n{turns[-1].text}"))
     breakdown = Breakdown(
         context_tokens=context_tokens,
         context_source=context_source,
@@ -79,18 +89,33 @@ def assemble(
         margin_tokens=room.margin_tokens,
         persona_tokens=persona_tokens,
         post_tokens=turn_tokens[-1],
-        ancestor_tokens=fitted.prompt_tokens - persona_tokens - custom_tokens - turn_tokens[-1],
-        prompt_tokens=fitted.prompt_tokens,
-        ancestor_count=len(turns) - 1,
-        omitted_post_ids=tuple(turns[index].post_id for index in fitted.omitted),
+        ancestor_tokens=fitted.prompt_tokens - persona_tokens - custom_tokens - turn_tokens[-1] - summary_tokens,
+        prompt_tokens=fitted.prompt_tokens + other.tokens,
+        ancestor_count=len(turns) - 1 - (pinned is not None),
+        omitted_post_ids=tuple(turns[index].post_id for index in fitted.omitted if index != pinned),
         left_out_count=left_out_count,
         is_exact=counter.is_exact,
         custom_tokens=custom_tokens,
         excluded_post_ids=excluded_post_ids,
+        summary_tokens=summary_tokens,
+        summary=_account(turns[pinned]) if pinned is not None and summary_tokens else None,
+        ambient_tokens=other.tokens,
+        ambient_post_ids=other.post_ids,
     )
     if layout == THREAD_FIRST:
         return Assembled(layout, tuple(_thread_first(_both(rules, custom), instructions, turns, fitted)), breakdown)
     return Assembled(layout, tuple(_messages(_both(instructions, custom), turns, fitted)), breakdown)
+
+
+def _account(turn: Turn) -> dict[str, Any] | None:
+    """What the breakdown says of the summary in a prompt."""
+    if turn.stand_in is None:
+        return None
+    return {
+        "id": turn.stand_in.summary_id,
+        "version": turn.stand_in.version_number,
+        "post_ids": list(turn.stand_in.post_ids),
+    }
 
 
 def _both(instructions: str, custom: str) -> str:

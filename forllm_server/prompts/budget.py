@@ -67,13 +67,19 @@ class Breakdown:
     custom_tokens: int = 0
     #: posts that a person keeps from models
     excluded_post_ids: tuple[int, ...] = ()
+    summary_tokens: int = 0
+    #: the summary that stands for posts that did not fit: its id, version and the posts that it covers
+    summary: dict[str, Any] | None = None
+    ambient_tokens: int = 0
+    #: posts of other branches that the model is shown besides
+    ambient_post_ids: tuple[int, ...] = ()
     #: the server's own count afterwards, where it reports one
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
-        """Whether the model sees the whole way from the first post to the one asked about."""
-        return not self.omitted_post_ids and not self.left_out_count
+        """Whether the model sees the whole way from the first post to the one asked about, word for word."""
+        return not self.omitted_post_ids and not self.left_out_count and self.summary is None
 
     def as_dict(self) -> dict[str, Any]:
         """For storing and for the API."""
@@ -86,19 +92,23 @@ class Breakdown:
             "custom_tokens": self.custom_tokens,
             "post_tokens": self.post_tokens,
             "ancestor_tokens": self.ancestor_tokens,
+            "summary_tokens": self.summary_tokens,
+            "ambient_tokens": self.ambient_tokens,
             "prompt_tokens": self.prompt_tokens,
             "ancestor_count": self.ancestor_count,
             "omitted_post_ids": list(self.omitted_post_ids),
             "left_out_count": self.left_out_count,
             "excluded_post_ids": list(self.excluded_post_ids),
+            "summary": self.summary,
+            "ambient_post_ids": list(self.ambient_post_ids),
             "is_exact": self.is_exact,
             "is_complete": self.is_complete,
             **self.facts,
         }
 
 
-def fit(turn_tokens: Sequence[int], *, persona_tokens: int, room: Room) -> Fitted:
-    """Choose the turns to send; the last is the post asked about.
+def fit(turn_tokens: Sequence[int], *, persona_tokens: int, room: Room, pinned: int | None = None) -> Fitted:
+    """Choose the turns to send; the last is the post asked about. ``pinned``: goes before all but it and the first.
 
     Raises :class:`DoesNotFit` with numbers and remedies when persona and post alone are too much.
     """
@@ -109,10 +119,13 @@ def fit(turn_tokens: Sequence[int], *, persona_tokens: int, room: Room) -> Fitte
     free = room.prompt_tokens - fixed
     kept = [last]
     # The first post is worth most after the one asked about, then the nearest ones, backwards without a gap.
-    if last > 0 and turn_tokens[0] <= free:
-        kept.append(0)
-        free -= turn_tokens[0]
+    for index in (0, pinned):
+        if index is not None and index < last and index not in kept and turn_tokens[index] <= free:
+            kept.append(index)
+            free -= turn_tokens[index]
     for index in range(last - 1, 0, -1):
+        if index == pinned:
+            continue
         if turn_tokens[index] > free:
             break
         kept.append(index)

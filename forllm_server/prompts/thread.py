@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: So many posts right before the one asked about are shown as they are, even when a summary covers them.
+ALWAYS_WHOLE = 2
 #: How many of the nearest ancestors are read for a prompt; more would not fit into any context that is in use.
 NEAREST_ANCESTORS = 400
 
@@ -21,12 +23,27 @@ class ThreadPost:
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """A summary that can stand in place of posts. ``post_ids``: those it covers, in the order of the thread.
+
+    ``unread_count``: how many of the ancestors that were not even read it accounts for.
+    """
+
+    summary_id: int
+    version_number: int
+    text: str
+    post_ids: tuple[int, ...]
+    unread_count: int = 0
+
+
+@dataclass(frozen=True)
 class Turn:
-    """One post as the model will read it; ``role`` is ``user`` or ``assistant``."""
+    """One post as the model will read it; ``role`` is ``user`` or ``assistant``. Or the summary of several."""
 
     post_id: int
     role: str
     text: str
+    stand_in: StandIn | None = None
 
 
 def turns_of(posts: Sequence[ThreadPost], *, persona_id: int, title: str, left_out_before: int = 0) -> tuple[Turn, ...]:
@@ -66,6 +83,28 @@ def transcript_of(posts: Sequence[ThreadPost], *, title: str, left_out_before: i
         text = f"{post.author_name} wrote:\n\n{post.content}"
         turns.append(Turn(post.post_id, "user", _headed(text, number, title, left_out_before)))
     return tuple(turns)
+
+
+def with_stand_in(turns: Sequence[Turn], stand_in: StandIn, *, left_out: int = 0) -> tuple[Turn, ...]:
+    """The turns with a summary in place of those it covers. ``left_out``: ancestors that not even it accounts for.
+
+    What comes before and after it is as it was: prompts of a thread that grows share all of their beginning.
+    """
+    covered = set(stand_in.post_ids)
+    first = next((at for at, turn in enumerate(turns) if turn.post_id in covered), 1)
+    first = min(max(first, 1), len(turns) - 1)
+    nearest = len(turns) - 1 - ALWAYS_WHOLE
+    text = summary_text(stand_in, left_out)
+    rest = [turn for at, turn in enumerate(turns) if at >= first and (at >= nearest or turn.post_id not in covered)]
+    return (*turns[:first], Turn(0, "user", text, stand_in), *rest)
+
+
+def summary_text(stand_in: StandIn, left_out: int = 0) -> str:
+    """What stands in a prompt for the posts that a summary covers, so that the model knows what it reads."""
+    count = len(stand_in.post_ids)
+    head = f"[{count} earlier {'post is' if count == 1 else 'posts are'} given here as a summary, to fit:]"
+    tail = ["[The summary ends here.]"] + ([omission_note(left_out)] if left_out else [])
+    return "\n\n".join([head, stand_in.text, *tail])
 
 
 def excluded_of(posts: Sequence[ThreadPost]) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Reading and adding LLM requests. What a worker writes under its lease is in :mod:`lease_store`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -214,6 +214,13 @@ def list_llm_requests(
     if before_id is not None:
         query = query.where(_c.id < before_id)
     return _all(connection, query)
+
+
+def list_by_ids(connection: Connection, llm_request_ids: Collection[int]) -> dict[int, LlmRequest]:
+    """Those of these LLM requests that exist, by id."""
+    if not llm_request_ids:
+        return {}
+    return {each.id: each for each in _all(connection, select(*COLUMNS).where(_c.id.in_(llm_request_ids)))}
 
 
 def list_group(connection: Connection, group_id: str) -> list[LlmRequest]:

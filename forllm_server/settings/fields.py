@@ -38,6 +38,7 @@ class Section(Enum):
     """Headings of the settings page, in its order."""
 
     ANSWERS = "Answers"
+    CONTEXT = "What models see"
     NIGHT = "Night and queue"
     MACHINE = "The machine"
     READING = "Reading"
@@ -102,6 +103,32 @@ FIELDS: tuple[Field, ...] = (
         "judge_persona_id", "Judge", None, Kind.PERSONA, Section.ANSWERS, is_optional=True,
         help="Votes on replies as you do, when you ask for it on the leaderboard; kept apart from your votes. "
         "Empty: nobody.",
+    ),
+    Field(
+        "summaries", "Sum up long threads", "auto", Kind.CHOICE, Section.CONTEXT,
+        choices=("auto", "on", "off"),
+        help="When a thread no longer fits, what would be left out of it is summed up as work of the night, and models "
+        "get the summary instead. auto: unless only the tiny embedded model is there. off: only when you ask for it.",
+    ),
+    Field(
+        "ambient", "Other branches of the topic", "off", Kind.CHOICE, Section.CONTEXT,
+        choices=("off", "newest", "nearest"),
+        choice_labels=("not shown to models", "the newest posts there", "the nearest posts there"),
+        help="Given to models besides the thread itself, labelled as such, where there is room. A persona may have it "
+        "otherwise.",
+    ),
+    Field(
+        "ambient_posts", "Posts of other branches at most", 5, Kind.INTEGER, Section.CONTEXT, minimum=1, maximum=50,
+        help="Only whole posts are given.",
+    ),
+    Field(
+        "ambient_posts_per_branch", "Of one branch at most", 2, Kind.INTEGER, Section.CONTEXT, minimum=1, maximum=50,
+        help="The newest ones of each.",
+    ),
+    Field(
+        "ambient_percent", "Share of other branches", 30, Kind.INTEGER, Section.CONTEXT,
+        minimum=1, maximum=90, unit="%",
+        help="Of the room for the prompt, and never more than the thread leaves free.",
     ),
     Field(
         "timezone", "Time zone", "", Kind.TIMEZONE, Section.NIGHT,

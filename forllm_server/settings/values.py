@@ -30,6 +30,11 @@ class Settings:
     temperature: float | None
     custom_instructions: str
     judge_persona_id: int | None
+    summaries: Literal["auto", "on", "off"]
+    ambient: Literal["off", "newest", "nearest"]
+    ambient_posts: int
+    ambient_posts_per_branch: int
+    ambient_percent: int
     timezone: str
     silence_seconds: int
     max_attempts: int

@@ -94,6 +94,7 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
 def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_database: Database) -> None:
     client = app.test_client()
     replies = Contest(sqlite_database, make_world(sqlite_database, EVENING), EVENING, "A", "B").round()
+    question_id = client.get(f"/api/v1/posts/{replies['A']}").get_json()["parent_id"]
     window = {"days": ["mon"], "start_minute": 0, "end_minute": 60}
     creates: list[tuple[str, dict[str, object]]] = [
         (ADDRESS, {"name": "B"}),
@@ -137,6 +138,9 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
         ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),
         ("/api/v1/votes", {"left_post_id": replies["A"], "right_post_id": replies["B"], "choice": "tie"}),
         ("/api/v1/unread/markings", {}),
+        (f"/api/v1/posts/{question_id}/summaries", {"scope": "replies"}),
+        (f"/api/v1/topics/{topic['id']}/summaries", {}),
+        ("/api/v1/summaries/1/renewals", {}),
         (
             "/api/v1/persona-files",
             {"persona": {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Ada", "description": "x"}}},

@@ -75,6 +75,7 @@ class Furnished:
     council_id: int
     debate_id: int
     council_topic_id: int
+    summary_id: int
     experiment_id: int
 
 
@@ -99,6 +100,9 @@ def furnish(forum: Forum) -> Furnished:
     for depth in range(1, DEPTH + 1):
         deepest_id = forum.reply(deepest_id, f"Step {depth} of the stairs, with a few words to read on it.")
     council_topic_id, council_id = _council(forum, subforum_id)
+    summary = forum.api("POST", f"posts/{deepest_id}/summaries", {"scope": "way", "run_now": True})
+    forum.wait_for_status(summary["llm_request_id"], "succeeded")
+    forum.api("PATCH", f"summaries/{summary['id']}", {"content": "Down the stairs, *step* by step."})
     too_long_id = forum.topic(subforum_id, "Too much for this model", "word " * 6000)[1]
     failed = forum.wait_for_status(forum.ask(too_long_id), "failed")
     _hook(forum)
@@ -111,11 +115,12 @@ def furnish(forum: Forum) -> Furnished:
     for number in range(12):
         forum.ask(forum.topic(subforum_id, f"Question {number} for the night", f"Why {number}?")[1])
     forum.api("POST", f"llm-requests/{forum.ask(edited_id)}/cancellation")
-    succeeded = forum.api("GET", "llm-requests?status=succeeded")["items"][0]
+    done = forum.api("GET", "llm-requests?status=succeeded")["items"]
+    succeeded = next(each for each in done if each["kind"] == "reply")
     return Furnished(
         subforum_id, typical_id, long_id, deep_id, harsh_id, post_id, edited_id, reply_id, deepest_id, persona_id,
         window_id, waiting_id, int(succeeded["id"]), int(failed["id"]), _batch(forum, subforum_id, persona_id),
-        council_id, debate_id, council_topic_id,
+        council_id, debate_id, council_topic_id, int(summary["id"]),
         _experiment(forum, persona_id),
     )  # fmt: skip
 

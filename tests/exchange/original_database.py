@@ -94,7 +94,9 @@ def make_original(path: Path) -> Original:
         ("default_llm_context_window", "8192"),
         ("theme", "theme-hc-black"),
         ("globalDefaultPersonaId", "2"),
-        ("ch_max_ambient_posts", "5"),
+        ("ch_max_ambient_posts", "3"),
+        ("ch_primary_history_budget_ratio", "0.6"),
+        ("autoCheckContextWindow", "false"),
     ):
         original.insert("settings", setting_key=key, setting_value=value)
     return original

@@ -170,7 +170,8 @@ def test_hours_become_windows_and_settings_are_mapped(database: Database, origin
     assert (settings.default_context_tokens, settings.theme, settings.shows_link_warning) == (8192, "dark", False)
     assert settings.default_model_id is None
     assert any("selectedModel" in note and "llama3" in note for note in report.notes)
-    assert any("ch_max_ambient_posts" in note for note in report.notes)
+    assert (settings.ambient_posts, settings.ambient_percent, settings.ambient) == (3, 40, "off")
+    assert any("autoCheckContextWindow" in note for note in report.notes)
 
 
 def test_a_model_of_the_same_name_here_is_used(sqlite_database: Database, original: Original) -> None:

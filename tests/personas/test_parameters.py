@@ -19,6 +19,8 @@ def test_everything_within_its_limits_is_taken() -> None:
         "seed": 42,
         "stop": ["###", "\n\n"],
         "repetition_guard": False,
+        "ambient": "nearest",
+        "takes_summaries": False,
         "extra": {"top_k": 40, "nested": {"mirostat": [1, 2.5, None]}},
     }
     assert clean_parameters(whole) == whole
