@@ -8,6 +8,7 @@ from forllm_server import __version__
 from forllm_server.api import (
     activity,
     assignments,
+    attachments,
     backends,
     batches,
     documentation,
@@ -35,7 +36,7 @@ from forllm_server.api import (
 from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
-    *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
+    *(subforums, assignments, topics, tags, posts, attachments, drafts, trash, search, personas),
     persona_files,
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
     *(models, settings),

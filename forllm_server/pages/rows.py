@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from forllm_server.activity.model import Votes
+from forllm_server.forum.attachment_model import Attachment
 from forllm_server.forum.model import Post
 from forllm_server.jobs.repetition import REPETITION
 from forllm_server.jobs.standing import Standing
@@ -57,6 +58,7 @@ class PostRow:
     quoting: tuple[int, ...]
     #: how many lines it has, about, where it is folded for its length; else 0
     long_lines: int
+    files: tuple[Attachment, ...]
 
     @property
     def key(self) -> str:
@@ -106,6 +108,7 @@ class Surroundings:
     votes: Mapping[int, Votes] = field(default_factory=dict)
     quoting: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     tiny_models: frozenset[str] = frozenset()
+    files: Mapping[int, tuple[Attachment, ...]] = field(default_factory=dict)
 
 
 def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | PendingRow]:
@@ -170,12 +173,19 @@ def _post_row(
     quoting = around.quoting.get(post.id, ())
     is_kept = post.id in around.bookmarked
     compared = answers if answers >= WORTH_COMPARING else 0
+    files = around.files.get(post.id, ()) if not post.is_deleted else ()
     is_placed = is_below_parent or (depth <= DEEPEST and not around.is_flat)
     return PostRow(
         post=post,
         depth=max(0, min(depth, DEEPEST)),
         stamp=_stamp(
-            post, parent, f"{votes.up}.{votes.down}", str(len(quoting)), "b" if is_kept else "", str(compared)
+            post,
+            parent,
+            f"{votes.up}.{votes.down}",
+            str(len(quoting)),
+            "b" if is_kept else "",
+            str(compared),
+            "f".join(str(file.id) for file in files),
         ),
         hue=hue_class(post.author_name) if post.is_by_persona else "",
         is_persona=post.is_by_persona,
@@ -191,6 +201,7 @@ def _post_row(
         votes=votes,
         quoting=quoting,
         long_lines=_long_lines(post.content),
+        files=files,
     )
 
 

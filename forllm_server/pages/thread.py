@@ -14,6 +14,7 @@ from forllm_server.catalog.model_store import list_models_of
 from forllm_server.clock import now
 from forllm_server.errors import Invalid, NotFound, Unavailable
 from forllm_server.forum import post_store
+from forllm_server.forum.attachment_store import list_attachments_of_posts
 from forllm_server.forum.model import Post, Topic
 from forllm_server.forum.rendering import ensure_html
 from forllm_server.forum.threading import path_from_cursor
@@ -161,6 +162,7 @@ def _surroundings(
         votes=vote_store.list_votes(connection, reader_id, post_ids),
         quoting=quote_store.list_quoting(connection, post_ids),
         tiny_models=_tiny_models(connection, posts),
+        files=list_attachments_of_posts(connection, post_ids),
     )
 
 

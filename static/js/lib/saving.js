@@ -10,12 +10,12 @@ export async function saveForm(form, { url, tokenUrl, signal }) {
 }
 
 function post(form, url, signal) {
-  const body = new URLSearchParams(new FormData(form));
+  const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
   return fetch(url, { method: "POST", body, headers: { "HX-Request": "true" }, signal }).catch((error) => error);
 }
 
 // A page that lay open longer than its session lasted is given a token of the new one.
-async function renewToken(url) {
+export async function renewToken(url) {
   const response = await fetch(url, { cache: "no-store" }).catch(() => null);
   if (!response?.ok) return false;
   const token = await response.text();
