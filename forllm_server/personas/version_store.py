@@ -35,6 +35,12 @@ def list_versions_by_ids(connection: Connection, version_ids: Collection[int]) -
     return [_version(row._mapping) for row in connection.execute(query)]
 
 
+def list_former_names(connection: Connection) -> list[tuple[int, str]]:
+    """Every name that a persona has or had: its id and the name, each once."""
+    query = select(persona_versions.c.persona_id, persona_versions.c.name).distinct()
+    return [(row.persona_id, row.name) for row in connection.execute(query)]
+
+
 def insert_version(
     connection: Connection, *, persona_id: int, content: PersonaContent, note: str, created_by: int, now: datetime
 ) -> PersonaVersion:
