@@ -43,7 +43,7 @@ def test_files_are_sent_at_once_kept_with_the_draft_linked_to_and_posted(page: P
     page.goto(address)
     expect(list_of_files).to_have_text(["notes.txt", "plan.svg"])
     field(page).press_sequentially("See #pla")
-    expect(page.get_by_role("option")).to_have_count(1)
+    expect(page.locator(".completion__option")).to_have_count(1)
     field(page).press("Enter")
     expect(field(page)).to_have_value("See [plan.svg](/attachments/2/plan.svg) ")
     page.get_by_label("notes.txt").uncheck()

@@ -14,6 +14,7 @@ class ForllmFiles extends HTMLElement {
     this.coming = new Set();
     // They are sent here; the form itself carries only their numbers.
     this.input.removeAttribute("name");
+    this.querySelector("[data-hint]").hidden = false;
     this.input.addEventListener("change", () => this.take(this.input.files), { signal });
     this.addEventListener("click", (event) => this.put(event.target.closest("[data-puts]")), { signal });
     for (const name of ["dragenter", "dragover"]) this.form.addEventListener(name, (event) => this.drag(event), { signal });
