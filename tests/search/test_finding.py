@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
 from forllm_server.search import finding
 from forllm_server.search.model import Order, Piece
 from tests.search.test_query import SHREDS
@@ -154,7 +154,7 @@ def test_states_and_contents(shelf: Shelf) -> None:
     gone = shelf.reply(code, "mirror")
     shelf.change("posts", gone, deleted_at=shelf.now)
     with shelf.database.transaction() as connection:
-        insert(connection, "attachment_contents", digest="ab", size_bytes=1)
+        connection.execute(metadata.tables["attachment_contents"].insert().values(digest="ab", size_bytes=1))
         for post_id, deleted_at in ((answered, None), (code, shelf.now), (gone, None)):
             insert(
                 connection, "attachments", owner_id=LOCAL_USER, post_id=post_id, name="a", media_type="text/plain",
