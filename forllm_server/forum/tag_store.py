@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.errors import NotFound
 from forllm_server.forum.model import Tag
-from forllm_server.forum.tables import tags, topic_tags, topics
+from forllm_server.forum.tables import subforums, tags, topic_tags, topics
 
 #: Tags of one topic.
 MOST_TAGS = 20
@@ -92,6 +92,26 @@ def update_counts_of_subforum(connection: Connection, subforum_id: int, change: 
     connection.execute(select(tags.c.id).where(tags.c.id.in_(its_tags)).order_by(tags.c.id).with_for_update())
     counted = tags.c.topic_count + change * number.correlate(tags).scalar_subquery()
     connection.execute(update(tags).where(tags.c.id.in_(its_tags)).values(topic_count=counted))
+
+
+def list_miscounted_tags(connection: Connection) -> list[str]:
+    """The names of the tags whose stored number of topics is wrong; counts them all."""
+    is_wrong = tags.c.topic_count != _counted()
+    return list(connection.execute(select(tags.c.name).where(is_wrong).order_by(tags.c.name_key)).scalars())
+
+
+def update_all_counts(connection: Connection) -> None:
+    """Count the topics of all tags anew."""
+    connection.execute(update(tags).values(topic_count=_counted()))
+
+
+def _counted() -> ScalarSelect[int]:
+    is_there = (topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
+    of_topics = topic_tags.join(topics, topics.c.id == topic_tags.c.topic_id).join(
+        subforums, subforums.c.id == topics.c.subforum_id
+    )
+    number = select(func.count()).select_from(of_topics).where(topic_tags.c.tag_id == tags.c.id, *is_there)
+    return number.correlate(tags).scalar_subquery()
 
 
 def _insert(connection: Connection, topic_id: int, tag_ids: Sequence[int]) -> None:

@@ -18,6 +18,7 @@ def outline(connection: Connection, topic_id: int) -> list[tuple[int, int | None
 
 def counted(connection: Connection) -> dict[str, int]:
     assert subforum_store.list_miscounted(connection) == []
+    assert tag_store.list_miscounted_tags(connection) == []
     return {tag.name: tag.topic_count for tag in tag_store.list_tags(connection, limit=9)}
 
 

@@ -86,6 +86,7 @@ def test_topics_are_counted_while_they_come_and_go(database: Database) -> None:
         tag_topic(connection, other.id, ["a"], now=EVENING)
 
         def counts() -> dict[str, int]:
+            assert tag_store.list_miscounted_tags(connection) == []
             return {tag.name: tag.topic_count for tag in tag_store.list_tags(connection, limit=9)}
 
         assert counts() == {"a": 2, "b": 1}
@@ -99,4 +100,8 @@ def test_topics_are_counted_while_they_come_and_go(database: Database) -> None:
         topics.restore_topic(connection, topic.id)
         topics.restore_topic(connection, topic.id)
         tag_topic(connection, other.id, ["b"], now=EVENING)
+        assert counts() == {"a": 1, "b": 2}
+        connection.execute(text("UPDATE tags SET topic_count = 7"))
+        assert tag_store.list_miscounted_tags(connection) == ["a", "b"]
+        tag_store.update_all_counts(connection)
         assert counts() == {"a": 1, "b": 2}
