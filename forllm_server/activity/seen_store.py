@@ -30,7 +30,7 @@ from sqlalchemy import (
 from forllm_server.activity.model import Attention, TopicMark, TopicReading, TopicState, UnreadPost, UnreadTopic, View
 from forllm_server.activity.tables import seen_posts, subforum_readings, topic_readings
 from forllm_server.activity.upsert import insert_missing, insert_or_update
-from forllm_server.db.types import UtcDateTime, metadata
+from forllm_server.db.types import Id, UtcDateTime, metadata
 from forllm_server.errors import NotFound
 
 _whole = subforum_readings.c
@@ -132,15 +132,21 @@ def list_topic_marks(connection: Connection, user_id: int, topic_ids: Collection
 
 def list_unread_subforum_ids(connection: Connection, user_id: int) -> frozenset[int]:
     """The subforums that have a topic with something unread: the dots."""
+    return frozenset(connection.execute(_unread_subforums(), {"reader": user_id}).scalars())
+
+
+@cache
+def _unread_subforums() -> Select[Any]:
+    """Built once: it is asked with every page."""
     subforums, topics = metadata.tables["subforums"], metadata.tables["topics"]
-    has_unread = _unread_topics(select(literal(1)), user_id).where(topics.c.subforum_id == subforums.c.id)
-    query = (
+    reader = bindparam("reader", type_=Id)
+    has_unread = _unread_topics(select(literal(1)), reader).where(topics.c.subforum_id == subforums.c.id)
+    return (
         select(subforums.c.id)
         .select_from(subforums)
-        .outerjoin(subforum_readings, and_(_whole.user_id == user_id, _whole.subforum_id == subforums.c.id))
+        .outerjoin(subforum_readings, and_(_whole.user_id == reader, _whole.subforum_id == subforums.c.id))
         .where(subforums.c.deleted_at.is_(None), has_unread.correlate(subforums, subforum_readings).exists())
     )
-    return frozenset(connection.execute(query).scalars())
 
 
 def count_unread_topics(connection: Connection, user_id: int) -> dict[int, int]:
@@ -302,7 +308,7 @@ def update_back_to_before(connection: Connection, user_id: int, marked_at: datet
     ).rowcount
 
 
-def _unread_topics(query: Select[Any], user_id: int) -> Select[Any]:
+def _unread_topics(query: Select[Any], user_id: Any) -> Select[Any]:
     topics = metadata.tables["topics"]
     return (
         query.select_from(topics)

@@ -3,28 +3,31 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, case, delete, func, select
+from sqlalchemy import Connection, bindparam, case, delete, func, select
 
 from forllm_server.activity.model import Votes
 from forllm_server.activity.tables import post_votes
 from forllm_server.activity.upsert import insert_or_update
+from forllm_server.db.types import Id
 
 _c = post_votes.c
+# Built once: it is asked with every page of a topic.
+_VOTES = (
+    select(
+        _c.post_id,
+        func.sum(case((_c.value > 0, 1), else_=0)),
+        func.sum(case((_c.value < 0, 1), else_=0)),
+        func.sum(case((_c.user_id == bindparam("reader", type_=Id), _c.value), else_=0)),
+    )
+    .where(_c.post_id.in_(bindparam("posts", expanding=True, type_=Id)))
+    .group_by(_c.post_id)
+)
 
 
 def list_votes(connection: Connection, user_id: int, post_ids: Collection[int]) -> dict[int, Votes]:
     """The votes on these posts by id; posts without any are left out."""
-    query = (
-        select(
-            _c.post_id,
-            func.sum(case((_c.value > 0, 1), else_=0)),
-            func.sum(case((_c.value < 0, 1), else_=0)),
-            func.sum(case((_c.user_id == user_id, _c.value), else_=0)),
-        )
-        .where(_c.post_id.in_(post_ids))
-        .group_by(_c.post_id)
-    )
-    return {post_id: Votes(int(up), int(down), int(own)) for post_id, up, down, own in connection.execute(query)}
+    rows = connection.execute(_VOTES, {"reader": user_id, "posts": list(post_ids)})
+    return {post_id: Votes(int(up), int(down), int(own)) for post_id, up, down, own in rows}
 
 
 def replace_vote(connection: Connection, user_id: int, post_id: int, value: int, now: datetime) -> None:

@@ -13,6 +13,7 @@ from forllm_server.api import (
     batches,
     documentation,
     drafts,
+    experiments,
     llm_requests,
     models,
     mornings,
@@ -38,7 +39,8 @@ from forllm_server.api.contract import PREFIX, Api
 NOUNS = (
     *(subforums, assignments, topics, tags, posts, attachments, drafts, trash, search, personas),
     persona_files,
-    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, backends),
+    *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
+    backends,
     *(models, settings),
     *(mornings, notifications, activity, votes),
 )

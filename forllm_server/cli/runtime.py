@@ -1,6 +1,7 @@
 """Opening the data: what every command that works on it does first."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from forllm_server.personas.editing import ensure_builtin
 
 #: How long a start waits for another one to finish migrating.
 MIGRATION_WAIT_SECONDS = 30.0
+#: It asks again and again, shortly: whoever waits to be alone keeps newcomers out.
+MIGRATION_TRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,20 @@ def migrate(config: Config, database: Database) -> upgrade.UpgradeResult:
     present = upgrade.schema_version(database)
     if present == upgrade.newest_version():
         return upgrade.UpgradeResult(present, present)
-    try:
-        with changing_data(config, doing="migrate", timeout_seconds=MIGRATION_WAIT_SECONDS):
-            result = upgrade.upgrade(database, backups_dir=config.backups_dir, now=clock.now())
-    except NotAllowed:
-        # Another start may have migrated and be using the data by now.
-        if upgrade.schema_version(database) != upgrade.newest_version():
-            raise
-        return upgrade.UpgradeResult(present, upgrade.newest_version())
-    log.event("database.migrated", before=result.before, after=result.after, backup=result.backup)
-    return result
+    deadline = clock.monotonic() + MIGRATION_WAIT_SECONDS
+    while True:
+        try:
+            with changing_data(config, doing="migrate", timeout_seconds=MIGRATION_TRY_SECONDS):
+                result = upgrade.upgrade(database, backups_dir=config.backups_dir, now=clock.now())
+            log.event("database.migrated", before=result.before, after=result.after, backup=result.backup)
+            return result
+        except NotAllowed:
+            # Another start may have migrated and be using the data by now.
+            if upgrade.schema_version(database) == upgrade.newest_version():
+                return upgrade.UpgradeResult(present, upgrade.newest_version())
+            if clock.monotonic() > deadline:
+                raise
+            time.sleep(MIGRATION_TRY_SECONDS)
 
 
 def prepare(config: Config, database: Database, key: bytes) -> None:

@@ -13,9 +13,11 @@ from forllm_server.catalog import backend_store
 from forllm_server.catalog.probing import probe_backend
 from forllm_server.cli.runtime import Installation
 from forllm_server.errors import ForllmError
+from forllm_server.experiments.pair_store import update_erased
 from forllm_server.forum.trash import purge_trash
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.experiment_staging import tend_experiments
 from forllm_server.jobs.forecast import estimate_waiting
 from forllm_server.jobs.ledger import Ledger
 from forllm_server.jobs.neighbour import Neighbour
@@ -23,7 +25,7 @@ from forllm_server.jobs.nightfall import Nightfall
 from forllm_server.jobs.planning import NightPlan
 from forllm_server.jobs.recurring import run_due
 from forllm_server.jobs.staging import tend_batches
-from forllm_server.queue.prompt_store import delete_texts_of_deleted
+from forllm_server.queue.prompt_store import delete_texts, delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
 from forllm_server.settings.values import read_settings
@@ -142,15 +144,17 @@ class Workers:
             self._wakeup.notify()
 
     def _tend_batches(self) -> None:
-        """The next lines of batches go into the queue."""
-        if tend_batches(self._database, clock.now()):
+        """The next lines of batches and pairs of experiments go into the queue."""
+        if tend_batches(self._database, clock.now()) + tend_experiments(self._database, clock.now()):
             self._wakeup.notify()
 
     def _purge(self) -> None:
         with self._database.transaction() as connection:
             trash_days = self._installation.config.trash_days
             erased = purge_trash(connection, older_than_days=trash_days, now=clock.now())
-            delete_texts_of_deleted(connection, deleted_before=clock.now() - timedelta(days=trash_days))
+            deleted_before = clock.now() - timedelta(days=trash_days)
+            delete_texts_of_deleted(connection, deleted_before=deleted_before)
+            delete_texts(connection, update_erased(connection, deleted_before=deleted_before))
             delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
         if erased.posts or erased.topics or erased.subforums:
             log.event("trash.purged", subforums=erased.subforums, topics=erased.topics, posts=erased.posts)

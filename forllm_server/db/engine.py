@@ -113,7 +113,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA temp_store=MEMORY")
-        cursor.execute("PRAGMA cache_size=-16000")
+        # In KiB, for each connection, and a server has twenty: the system's own cache holds the file anyway.
+        cursor.execute("PRAGMA cache_size=-4000")
     finally:
         cursor.close()
 

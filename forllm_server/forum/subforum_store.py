@@ -18,6 +18,13 @@ _ORDER = (
     subforums.c.position,
     subforums.c.id,
 )
+# Built once: it is asked with every page.
+_RAIL = (
+    select(subforums.c.id, subforums.c.name, subforums.c.colour, subforum_groups.c.name.label("group_name"))
+    .outerjoin(subforum_groups, subforum_groups.c.id == subforums.c.group_id)
+    .where(_IS_THERE)
+    .order_by(*_ORDER)
+)
 
 
 def get_subforum(connection: Connection, subforum_id: int) -> Subforum:
@@ -42,15 +49,9 @@ def list_subforums(connection: Connection) -> list[Subforum]:
 
 def list_rail(connection: Connection) -> list[RailSubforum]:
     """What every page's rail shows of the subforums, in the same order."""
-    query = (
-        select(subforums.c.id, subforums.c.name, subforums.c.colour, subforum_groups.c.name.label("group_name"))
-        .outerjoin(subforum_groups, subforum_groups.c.id == subforums.c.group_id)
-        .where(_IS_THERE)
-        .order_by(*_ORDER)
-    )
     return [
         RailSubforum(row.id, row.name, Colour(row.colour) if row.colour else None, row.group_name or "")
-        for row in connection.execute(query)
+        for row in connection.execute(_RAIL)
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    CompoundSelect,
     Connection,
     Row,
     ScalarSelect,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from forllm_server.db.types import metadata
+from forllm_server.db.types import Id, metadata
 from forllm_server.errors import NotFound, TopicMoved
 from forllm_server.forum.model import AuthorKind, Topic, TopicKin, TopicKind, TopicOrder, TopicTie
 from forllm_server.forum.tables import posts, subforums, topic_tags, topics
@@ -65,7 +66,10 @@ def get_topic(connection: Connection, topic_id: int) -> Topic:
 
     TopicMoved, a NotFound, when it was merged into another one.
     """
-    return _get(connection, _select(), topic_id)
+    row = connection.execute(_one(), {"topic_id": topic_id}).one_or_none()
+    if row is None:
+        raise _missing(connection, topic_id)
+    return _topic(row)
 
 
 def get_topic_to_change(connection: Connection, topic_id: int) -> Topic:
@@ -180,7 +184,12 @@ def list_page_of_tag(
 
 def list_kin(connection: Connection, topic_id: int) -> list[TopicKin]:
     """Where a topic was split off from, what was split off from it, and what was merged into it."""
-    source = topics.alias()
+    rows = connection.execute(_KIN, {"topic_id": topic_id}).all()
+    return [TopicKin(TopicTie(tie), kin_id, title) for tie, kin_id, title in sorted(rows)]
+
+
+def _kin() -> CompoundSelect[Any]:
+    source, topic_id = topics.alias(), bindparam("topic_id", type_=Id)
     split_from = (
         select(literal("split_from"), posts.c.id, source.c.title)
         .join(source, source.c.id == posts.c.topic_id)
@@ -201,8 +210,11 @@ def list_kin(connection: Connection, topic_id: int) -> list[TopicKin]:
         .join(posts, posts.c.id == topics.c.moved_to_post_id)
         .where(topics.c.moved_to_post_id.is_not(None), topics.c.title != "", ~func.coalesce(is_back, false()), *there)
     )
-    rows = connection.execute(union_all(split_from, split_off, merged_in)).all()
-    return [TopicKin(TopicTie(tie), kin_id, title) for tie, kin_id, title in sorted(rows)]
+    return union_all(split_from, split_off, merged_in)
+
+
+# Built once: it is asked with every page of a topic, and building it takes longer than asking.
+_KIN = _kin()
 
 
 def list_titles(connection: Connection, topic_ids: Collection[int]) -> dict[int, str]:
@@ -323,9 +335,10 @@ def _list_awaiting(connection: Connection, query: Select[Any], limit: int, after
     newer = asked.alias()
     # As the partial index ix_llm_requests_awaited has it.
     is_newer = (newer.c.finished_at.is_(None), newer.c.topic_id == asked.c.topic_id, newer.c.id > asked.c.id)
-    has_newer = select(newer.c.id).where(*is_newer).correlate(asked).exists()
+    # What names no post (a trial, an experiment) will not become a reply by itself: the topic does not await it.
+    has_newer = select(newer.c.id).where(*is_newer, newer.c.post_id.is_not(None)).correlate(asked).exists()
     query = query.join(asked, asked.c.topic_id == topics.c.id).where(
-        asked.c.finished_at.is_(None), asked.c.topic_id.is_not(None), ~has_newer
+        asked.c.finished_at.is_(None), asked.c.topic_id.is_not(None), asked.c.post_id.is_not(None), ~has_newer
     )
     return _page_by_id(connection, query, asked.c.topic_id, limit, after)
 
@@ -382,6 +395,12 @@ def _find_moved(connection: Connection, topic_id: int) -> Row[Any] | None:
     return connection.execute(query.where(topics.c.id == topic_id)).one_or_none()
 
 
+@cache
+def _one() -> Select[Any]:
+    return _select().where(topics.c.id == bindparam("topic_id", type_=Id), _IS_THERE)
+
+
+@cache
 def _select() -> Select[Any]:
     users = metadata.tables["users"]
     return (

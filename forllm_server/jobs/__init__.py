@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
+from forllm_server.jobs.experiment import ExperimentKind
 from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.trial import TrialKind
@@ -17,6 +18,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     DigestKind.name: DigestKind,
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
+    ExperimentKind.name: ExperimentKind,
 }
 
 

@@ -67,6 +67,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key(("g v",), "votes: which reply is better"),
         Key(("g w",), "schedule: the windows"),
         Key(("g l",), "batches"),
+        Key(("g e",), "experiments"),
         Key(("g x",), "backends"),
         Key(("g s",), "settings"),
         Key(("g t",), "trash"),

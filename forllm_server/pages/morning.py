@@ -13,6 +13,7 @@ from forllm_server.activity.seen_store import list_topic_marks
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
 from forllm_server.errors import NotFound
+from forllm_server.experiments.experiment_store import list_finished
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.morning import words
 from forllm_server.morning.model import Report
@@ -29,6 +30,8 @@ from forllm_server.web.fragments import page, see_other
 blueprint = Blueprint("morning", __name__)
 
 _EXCERPT_CHARS = 150
+#: finished ones that are named
+_EXPERIMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def _show(day: date | None) -> Response:
         needs = needs_of(list_rows(connection, report.failed, at))
         models = list_models(connection) if needs else []
         undecided = count_waiting(connection, current_user_id(), at) if report.is_latest else 0
+        night = report.night
+        finished = list_finished(connection, since=night.counts_from, until=night.counts_until, limit=_EXPERIMENTS)
     zone = current_settings().zone
     return page(
         "morning/show.html",
@@ -104,6 +109,7 @@ def _show(day: date | None) -> Response:
         needs=needs,
         models=models,
         undecided=undecided,
+        experiments=finished,
         most_undecided=MOST_WAITING,
         excerpt=lambda text: excerpt(text, max_chars=_EXCERPT_CHARS),
     )

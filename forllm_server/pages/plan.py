@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
-from forllm_server.jobs import digest
+from forllm_server.jobs import digest, experiment
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
 from forllm_server.jobs.trying import TRIAL
@@ -21,7 +21,9 @@ from forllm_server.schedule.words import duration_words, moment_words
 
 _EXCERPT_CHARS = 90
 #: What an LLM request that answers no post is for.
-_OTHER_KINDS = {digest.NAME: "A line for the Morning page"}
+_OTHER_KINDS = {digest.NAME: "A line for the Morning page", experiment.NAME: "Asked again, for an experiment"}
+#: The kinds that answer a post without becoming a reply by themselves.
+_OUTSIDE_THREADS = (TRIAL, experiment.NAME)
 
 #: Hues that are easy to tell apart side by side: a model has one in the bar and in its headings.
 MODEL_HUES = (0, 8, 7, 5, 3, 2, 4, 10)
@@ -74,6 +76,14 @@ class PlanRow:
         return self.llm_request.kind == TRIAL
 
     @property
+    def experiment_url(self) -> str:
+        """The pair that an experiment asks; empty for all other kinds."""
+        asked = self.llm_request.input
+        if self.llm_request.kind != experiment.NAME:
+            return ""
+        return f"/experiments/{asked.get('experiment_id')}/pairs/{asked.get('pair')}"
+
+    @property
     def asked_post_id(self) -> int | None:
         return asked_post_id(self.llm_request)
 
@@ -108,8 +118,8 @@ class PlanRow:
 
 
 def asked_post_id(llm_request: LlmRequest) -> int | None:
-    """The post that is asked about, also by a trial, which stands in no thread."""
-    return llm_request.input.get("post_id") if llm_request.kind == TRIAL else llm_request.post_id
+    """The post that is asked about, also by a trial or an experiment, which stand in no thread."""
+    return llm_request.input.get("post_id") if llm_request.kind in _OUTSIDE_THREADS else llm_request.post_id
 
 
 @dataclass(frozen=True)

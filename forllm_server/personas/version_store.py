@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
 from forllm_server.personas.model import PersonaContent, PersonaVersion
-from forllm_server.personas.tables import persona_versions
+from forllm_server.personas.tables import persona_versions, personas
 
 
 def get_version(connection: Connection, version_id: int) -> PersonaVersion:
@@ -39,6 +39,18 @@ def list_former_names(connection: Connection) -> list[tuple[int, str]]:
     """Every name that a persona has or had: its id and the name, each once."""
     query = select(persona_versions.c.persona_id, persona_versions.c.name).distinct()
     return [(row.persona_id, row.name) for row in connection.execute(query)]
+
+
+def list_versions_of_present(connection: Connection, *, limit: int) -> list[PersonaVersion]:
+    """All versions of the personas that are not deleted, by their present names, the newest of each first."""
+    query = (
+        select(persona_versions)
+        .join(personas, personas.c.id == persona_versions.c.persona_id)
+        .where(personas.c.deleted_at.is_(None))
+        .order_by(personas.c.name_key, personas.c.id, persona_versions.c.number.desc())
+        .limit(limit)
+    )
+    return [_version(row._mapping) for row in connection.execute(query)]
 
 
 def insert_version(

@@ -21,11 +21,12 @@ LEASE = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class ClaimableBackend:
-    """What a claim must know of an enabled backend."""
+    """What a claim must know of an enabled backend. ``fans_out``: see :func:`dispatch.may_fan_out`."""
 
     id: int
     concurrency: int
     is_window_open: bool
+    fans_out: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,13 @@ def claim(
     asks has served last: where a backend has several, each keeps to its own thread.
     """
     for backend in backends:
-        queued = picks_store.find_queued(connection, backend.id, only_live=not backend.is_window_open)
+        queued = picks_store.find_queued(
+            connection, backend.id, only_live=not backend.is_window_open, fans_out=backend.fans_out
+        )
         if queued is None or not _has_room(backend, queued, now):
             continue
         last = _last(queued, (own_last or {}).get(backend.id) if backend.concurrency > 1 else None)
-        picks = picks_store.find_picks(connection, backend.id, queued, last)
+        picks = picks_store.find_picks(connection, backend.id, queued, last, fans_out=backend.fans_out)
         chosen = choose(picks, last, now)
         request = lease_store.update_to_running(
             connection, chosen.id, token=secrets.token_hex(8), until=now + LEASE, worker=worker, now=now

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from forllm_server.queue.estimate import Habit, Rates
 from forllm_server.queue.model import Lane
 
 #: A request that has waited so long may be passed over ``PATIENCE`` times more, by which those that share its rank
@@ -27,6 +28,9 @@ PATIENCE = 100
 MOST_PASSED_OVER = 500
 #: How many requests an owner has answered in a row while others wait for the same model.
 TURN = 8
+#: A thread is read again beside its first reader when that takes at most this share of the time an answer is written.
+#: Two at once write less than twice as fast as one, so it has to be well below 1.
+WORTH_READING_AGAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,22 @@ def pick(candidates: Sequence[Candidate], last: LastServed | None) -> Picks | No
 def next_owner(owner_ids: Iterable[int], after: int) -> int:
     """Whose turn comes after an owner's: the next greater id, after the greatest the smallest."""
     return min(owner_ids, key=lambda each: (each <= after, each))
+
+
+def may_fan_out(rates: Rates | None, habit: Habit | None, *, is_held_by_place: bool) -> bool:
+    """Whether a second request on a thread may run beside a first one, once that one has read it.
+
+    ``is_held_by_place``: each place of the server (llama.cpp's slots) holds what it has read for itself alone, so that
+    the second one reads the whole thread again, and pushes out what another place may still have needed. That pays
+    where reading is quick beside writing, as on a GPU with long answers; elsewhere the thread's requests are better
+    served one after another. Until both were measured they are.
+    """
+    if not is_held_by_place:
+        return True
+    if rates is None or habit is None or not rates.prompt_tokens_per_second or not rates.generation_tokens_per_second:
+        return False
+    reading = habit.prompt_tokens / rates.prompt_tokens_per_second
+    return reading <= WORTH_READING_AGAIN * habit.output_p50 / rates.generation_tokens_per_second
 
 
 def _is_same_persona(candidate: Candidate, last: LastServed) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, case, func, insert, select, text, update
+from sqlalchemy import Connection, Integer, RowMapping, Select, bindparam, case, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -225,13 +225,8 @@ def list_unanswered_of_posts(
     connection: Connection, topic_id: int, post_ids: Sequence[int], *, limit: int = 500
 ) -> list[LlmRequest]:
     """What stands in a thread beside its posts: live, failed and cancelled requests asked about ``post_ids``."""
-    query = (
-        select(*COLUMNS)
-        .where(_c.topic_id == topic_id, _c.status != "succeeded", _c.post_id.in_(post_ids))
-        .order_by(_c.id)
-        .limit(limit)
-    )
-    return _all(connection, query)
+    rows = connection.execute(_UNANSWERED, {"topic": topic_id, "posts": post_ids, "most": limit})
+    return [from_row(row) for row in rows.mappings()]
 
 
 def list_plan(connection: Connection, *, limit: int) -> list[LlmRequest]:
@@ -248,12 +243,21 @@ def list_positions(connection: Connection, *, limit: int = LONGEST_PLAN) -> dict
 
 def count_by_status(connection: Connection) -> dict[Status, int]:
     """How many requests are in each live state, and how many failed. What succeeded is history and is not counted."""
-    rows = connection.execute(
-        select(_c.status, func.count()).where(_c.status.in_((*LIVE_VALUES, "failed"))).group_by(_c.status)
+    return {Status(status): number for status, number in connection.execute(_COUNTS)}
+
+
+# Built once: these are asked with every page.
+_COUNTS = select(_c.status, func.count()).where(_c.status.in_((*LIVE_VALUES, "failed"))).group_by(_c.status)
+_UNANSWERED = (
+    select(*COLUMNS)
+    .where(
+        _c.topic_id == bindparam("topic", type_=Id),
+        _c.status != "succeeded",
+        _c.post_id.in_(bindparam("posts", expanding=True, type_=Id)),
     )
-    return {Status(status): number for status, number in rows}
-
-
+    .order_by(_c.id)
+    .limit(bindparam("most", type_=Integer))
+)
 _CHANGE = (
     update(llm_requests)
     .where(_c.id == bindparam("id_"), _c.status.in_(bindparam("from_", expanding=True)))

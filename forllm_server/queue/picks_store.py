@@ -28,6 +28,8 @@ _RUNS_ON_SAME = (
 _IS_READY = f"(q.lane = 'live' OR NOT {_RUNS_ON_SAME.format(' AND r.first_token_at IS NULL')})"
 #: Not on a thread that somebody is at.
 _IS_UNSHARED = f"NOT {_RUNS_ON_SAME.format('')}"
+#: The same where threads are not fanned out at all.
+_IS_ALONE = f"(q.lane = 'live' OR {_IS_UNSHARED})"
 
 
 def _by(index: str, dialect: str) -> str:
@@ -94,11 +96,22 @@ def _picks_statement(dialect: str, *conditions: str) -> Select[Any]:
 
 
 _DIALECTS = ("sqlite", "postgresql")
-_FIRST = {each: _first_statement(each, _IS_READY) for each in _DIALECTS}
+_FIRST = {
+    (each, fans_out): _first_statement(each, _IS_READY if fans_out else _IS_ALONE)
+    for each in _DIALECTS
+    for fans_out in (True, False)
+}
 _FIRST_LIVE = {each: _first_statement(each, "q.lane = 'live'") for each in _DIALECTS}
 _PICKS = {each: (_picks_statement(each),) for each in _DIALECTS}
-#: Where others run: what nobody is at comes before a second one on the same thread.
-_PICKS_BESIDE = {each: (_picks_statement(each, _IS_UNSHARED), _picks_statement(each, _IS_READY)) for each in _DIALECTS}
+#: Where others run: what nobody is at comes before a second one on the same thread, if that may run at all.
+_PICKS_BESIDE = {
+    (each, fans_out): (
+        _picks_statement(each, _IS_UNSHARED),
+        _picks_statement(each, _IS_READY if fans_out else _IS_ALONE),
+    )
+    for each in _DIALECTS
+    for fans_out in (True, False)
+}
 _LOCK_BACKEND = text("SELECT id FROM backends WHERE id = :backend_id FOR UPDATE")
 
 
@@ -114,7 +127,7 @@ class Queued:
     last: LastServed | None
 
 
-def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> Queued | None:
+def find_queued(connection: Connection, backend_id: int, *, only_live: bool, fans_out: bool = True) -> Queued | None:
     """The first of a backend's line that may begin beside what runs there; None when there is none.
 
     Locks the backend's row first where writers are not alone (PostgreSQL), so that the count of running requests
@@ -122,8 +135,9 @@ def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> 
     """
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK_BACKEND, {"backend_id": backend_id})
-    statements = _FIRST_LIVE if only_live else _FIRST
-    rows = connection.execute(statements[connection.dialect.name], {"backend_id": backend_id}).all()
+    dialect = connection.dialect.name
+    statement = _FIRST_LIVE[dialect] if only_live else _FIRST[dialect, fans_out]
+    rows = connection.execute(statement, {"backend_id": backend_id}).all()
     if not rows:
         return None
     first = rows[0]
@@ -135,7 +149,9 @@ def find_queued(connection: Connection, backend_id: int, *, only_live: bool) -> 
     return Queued(_candidate(first[:9]), has_peers, running_count, failures or 0, first[17], last)
 
 
-def find_picks(connection: Connection, backend_id: int, queued: Queued, last: LastServed | None) -> Picks:
+def find_picks(
+    connection: Connection, backend_id: int, queued: Queued, last: LastServed | None, *, fans_out: bool = True
+) -> Picks:
     """What the order chooses among. ``last``: what the place that is to work has served last."""
     found = Picks(queued.oldest, queued.has_peers)
     if last is None or queued.oldest.pinned is not None:
@@ -149,8 +165,8 @@ def find_picks(connection: Connection, backend_id: int, queued: Queued, last: La
         "topic_id": last.topic_id,
         "owner_id": last.owner_id,
     }
-    statements = _PICKS_BESIDE if queued.running_count else _PICKS
-    for statement in statements[connection.dialect.name]:
+    dialect = connection.dialect.name
+    for statement in _PICKS_BESIDE[dialect, fans_out] if queued.running_count else _PICKS[dialect]:
         rows = connection.execute(statement, bound).all()
         if rows:
             return _picks(queued, {row[0]: _candidate(row[1:]) for row in rows})

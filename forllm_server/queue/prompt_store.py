@@ -1,6 +1,6 @@
 """The exact prompt of each LLM request, apart from the queue's rows: it is large and rarely read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,14 +46,21 @@ def find_prompt(connection: Connection, llm_request_id: int) -> Prompt | None:
     return Prompt(llm_request_id, row["layout"], tuple(row["messages"]), row["breakdown"], row["created_at"])
 
 
+def delete_texts(connection: Connection, llm_request_ids: Collection[int]) -> None:
+    """Erase the prompts and partial texts of these requests."""
+    ids = list(llm_request_ids)
+    connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(ids)))
+    connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(ids)))
+
+
 def delete_texts_of_deleted(connection: Connection, *, deleted_before: datetime) -> int:
     """Erase the prompts and partial texts of requests about what was deleted before then. Returns how many."""
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
-    gone = (
-        select(llm_requests.c.id)
-        .join(posts, posts.c.id == llm_requests.c.post_id)
-        .join(topics, topics.c.id == posts.c.topic_id)
-        .where((posts.c.deleted_at < deleted_before) | (topics.c.deleted_at < deleted_before))
+    # One after the other, each from what was deleted: asked for with "or" the whole forum would be looked through.
+    of_posts = select(llm_requests.c.id).join(posts, posts.c.id == llm_requests.c.post_id)
+    of_topics = select(llm_requests.c.id).join(topics, topics.c.id == llm_requests.c.topic_id)
+    gone = of_posts.where(posts.c.deleted_at < deleted_before).union(
+        of_topics.where(topics.c.deleted_at < deleted_before)
     )
     connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(gone)))
     return connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(gone))).rowcount

@@ -1,4 +1,7 @@
-"""Counts of votes, for the ratings. Reads ``comparisons`` and ``judgements``; the counting is the database's."""
+"""Counts of votes, for the ratings. The counting is the database's.
+
+Reads ``comparisons``, ``judgements`` and the pairs of experiments.
+"""
 
 from collections import Counter
 from collections.abc import Collection
@@ -50,7 +53,9 @@ def read_judged_stamp(connection: Connection, judge_version_id: int) -> Stamp:
 def list_tallies(connection: Connection, user_id: int, *, subforum_id: int | None = None) -> list[Tally]:
     """How often which entrant stood against which in a person's votes; each pair of them in one or both orders."""
     votes = _select_votes(comparisons).where(_c.user_id == user_id, _c.choice.in_(_VOTES))
-    return _list(connection, _within(votes, comparisons, subforum_id).subquery())
+    found = _list(connection, _within(votes, comparisons, subforum_id).subquery())
+    tried = _tried(user_id)
+    return found + _list(connection, _within(_select_votes(tried), tried, subforum_id).subquery())
 
 
 def list_judged_tallies(
@@ -91,8 +96,15 @@ def list_subforums_with_votes(connection: Connection, user_id: int) -> list[tupl
         .join(comparisons, _c.low_post_id == posts.c.id)
         .where(_c.user_id == user_id, _c.choice.in_(_VOTES))
     )
+    tried = _tried(user_id)
+    voted_in_experiments = (
+        select(topics.c.subforum_id)
+        .join(posts, posts.c.topic_id == topics.c.id)
+        .join(tried, tried.c.low_post_id == posts.c.id)
+    )
     is_there = subforums.c.deleted_at.is_(None)
-    query = select(subforums.c.id, subforums.c.name).where(is_there, subforums.c.id.in_(voted))
+    has_votes = or_(subforums.c.id.in_(voted), subforums.c.id.in_(voted_in_experiments))
+    query = select(subforums.c.id, subforums.c.name).where(is_there, has_votes)
     return [(row.id, row.name) for row in connection.execute(query.order_by(subforums.c.position, subforums.c.id))]
 
 
@@ -111,6 +123,25 @@ def _verdicts(judge_version_id: int) -> Subquery:
         .group_by(*columns)
         .having(func.count() == 2)
         .subquery("verdicts")
+    )
+
+
+def _tried(user_id: int) -> Subquery:
+    """A person's votes in experiments, whose new answers are no posts: the old answer is the lower one."""
+    experiments, pairs = metadata.tables["experiments"], metadata.tables["experiment_pairs"]
+    choice = pairs.c.choice
+    return (
+        select(
+            pairs.c.old_post_id.label("low_post_id"),
+            pairs.c.old_version_id.label("low_version_id"),
+            pairs.c.old_model_name.label("low_model_name"),
+            pairs.c.new_version_id.label("high_version_id"),
+            pairs.c.new_model_name.label("high_model_name"),
+            case((choice == "old", "low"), (choice == "new", "high"), else_=choice).label("choice"),
+        )
+        .join(experiments, experiments.c.id == pairs.c.experiment_id)
+        .where(experiments.c.owner_id == user_id, choice.is_not(None), choice.in_(["old", "new", "tie", "bad"]))
+        .subquery("tried")
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from forllm_server.catalog.tables import models
 from forllm_server.db import Database
 from tests.conftest import EVENING
-from tests.support.app import make_app
+from tests.support.app import shared_app
 
 MODEL_ID = 1
 
@@ -36,7 +36,7 @@ def add_model(database: Database) -> None:
 @pytest.fixture
 def app(sqlite_database: Database, tmp_path: Path) -> Flask:
     add_model(sqlite_database)
-    return make_app(sqlite_database, tmp_path)
+    return shared_app(sqlite_database, tmp_path)
 
 
 @pytest.fixture

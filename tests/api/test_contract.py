@@ -123,6 +123,7 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
                 "persona_ids": [1],
             },
         ),
+        ("/api/v1/experiments", {"post_ids": [replies["A"]], "model_id": 1}),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
         ("/api/v1/drafts", {"kind": "reply", "target_id": topic["post_id"], "content": "x"}),
         ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),

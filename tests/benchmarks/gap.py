@@ -26,6 +26,16 @@ _DELAY_SECONDS = 0.005
 _CONTEXT_TOKENS = 4096
 
 
+class _Clocked(Wire):
+    """Knows when it last began to send: afterwards the other side may be ahead of this one."""
+
+    last_sent_at = 0.0
+
+    def raw(self, data: bytes) -> None:
+        self.last_sent_at = time.perf_counter()
+        super().raw(data)
+
+
 class Timed(ScriptedServer):
     """Notes when each answer began and ended."""
 
@@ -36,8 +46,9 @@ class Timed(ScriptedServer):
 
     def _generate(self, wire: Wire) -> None:
         self.began.append(time.perf_counter())
-        super()._generate(wire)
-        self.ended.append(time.perf_counter())
+        clocked = _Clocked(**vars(wire))
+        super()._generate(clocked)
+        self.ended.append(clocked.last_sent_at)
 
     def gaps(self) -> list[float]:
         """Milliseconds from each end to the next beginning."""

@@ -71,6 +71,7 @@ class Furnished:
     succeeded_id: int
     failed_id: int
     batch_id: int
+    experiment_id: int
 
 
 def furnish(forum: Forum) -> Furnished:
@@ -109,6 +110,7 @@ def furnish(forum: Forum) -> Furnished:
     return Furnished(
         subforum_id, typical_id, long_id, deep_id, harsh_id, post_id, edited_id, reply_id, deepest_id, persona_id,
         window_id, waiting_id, int(succeeded["id"]), int(failed["id"]), _batch(forum, subforum_id, persona_id),
+        _experiment(forum, persona_id),
     )  # fmt: skip
 
 
@@ -126,6 +128,12 @@ def _batch(forum: Forum, subforum_id: int, persona_id: int) -> int:
     checks = [{"kind": "json", "value": "town:string"}, {"kind": "matches", "value": "^[A-Z]"}]
     batch = {"title": "Towns to see", "subforum_id": subforum_id, "checks": checks, **table, **asked}
     return int(forum.api("POST", "batches", batch)["id"])
+
+
+def _experiment(forum: Forum, persona_id: int) -> int:
+    version_id = forum.api("GET", f"personas/{persona_id}")["version_id"]
+    made = forum.api("POST", "experiments", {"is_everything": True, "persona_version_id": version_id})
+    return int(forum.api("POST", f"experiments/{made['id']}/start", {})["id"])
 
 
 def _personas(forum: Forum, subforum_id: int) -> int:

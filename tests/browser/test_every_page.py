@@ -43,6 +43,8 @@ PATHS = (
     "/backends/2/delete", "/settings", "/theme", "/keys", "/trash", "/trash/erase", "/nowhere",
     "/drafts", "/writing/guide", "/votes", "/leaderboard", "/leaderboard/judge",
     "/batches", "/batches/new", "/batches/{batch_id}", "/batches/{batch_id}?show=failed", "/batches/{batch_id}/delete",
+    "/experiments", "/experiments/new", "/experiments/new?subforum_id={subforum_id}", "/experiments/{experiment_id}",
+    "/experiments/{experiment_id}/pairs/1", "/experiments/{experiment_id}/delete",
     "/search", "/search?q=machine+OR+mirror", "/search?q=bakcup+miror", "/search?q=colour:red+persona:nobody",
     "/search?q=is:unanswered&sort=newest",
 )  # fmt: skip
@@ -54,6 +56,7 @@ WRONG = (
     ("/backends/new", {"name": "Attic", "base_url": "gopher://127.0.0.1"}),
     ("/schedule/windows/{window_id}", {"start_minute": "half past ten"}),
     ("/batches/new", {"template": "Why?", "title": "Towns", "text": "Graz"}),
+    ("/experiments/new", {"tag": "no such tag", "name": "Again"}),
     ("/settings", {"posts_per_page": "many"}),
 )
 

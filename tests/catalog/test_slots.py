@@ -10,8 +10,14 @@ from forllm_server.catalog.model import BackendRecord
 from forllm_server.catalog.probing import probe_backend
 from forllm_server.db import Database
 from forllm_server.jobs.planning import NightPlan
+from forllm_server.queue.backend_state_store import replace_last_served
+from forllm_server.queue.dispatch import LastServed
+from forllm_server.queue.llm_request_store import update_status
+from forllm_server.queue.model import Status
+from forllm_server.queue.rate_store import replace_rates
 from tests.catalog.world import NOW, SECRET, add
 from tests.support.scripted_server import ScriptedServer
+from tests.support.world import insert_backend, insert_model, make_world, queue_request
 
 REMOTE = {"kind": "llama_cpp", "base_url": "http://workshop.lan:8080"}
 
@@ -64,3 +70,36 @@ def test_the_plan_of_the_workers_has_the_slots_that_the_probe_found(database: Da
     with database.read() as connection:
         planned = {each.id: each.concurrency for each in NightPlan().backends(connection, NOW)}
     assert planned[record.id] == probed.slots
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_measured", "expected"),
+    [
+        ("openai_compatible", False, True),
+        ("llama_cpp", False, False),
+        ("llama_cpp", True, True),
+        ("ollama", True, True),
+    ],
+)
+def test_slots_share_a_thread_where_reading_it_again_is_quick(
+    database: Database, kind: str, is_measured: bool, expected: bool
+) -> None:
+    world = make_world(database, NOW)
+    with database.transaction() as connection:
+        backend_id = insert_backend(connection, NOW, name="Many", kind=kind, concurrency=4)
+        model_id = insert_model(connection, backend_id, NOW)
+        replace_last_served(connection, backend_id, LastServed(model_id, 1, 1), now=NOW)
+    if is_measured:
+        usage = {"prompt_tokens": 800, "completion_tokens": 400, "prompt_seconds": 1.0, "generation_seconds": 8.0}
+        answered = queue_request(database, world, NOW, backend_id=backend_id, model_id=model_id)
+        with database.transaction() as connection:
+            replace_rates(connection, model_id, usage, NOW)
+            update_status(
+                connection,
+                answered.id,
+                from_statuses=(Status.QUEUED,),
+                values={"status": Status.SUCCEEDED, "usage": usage, "output_tokens": 400},
+            )
+    with database.read() as connection:
+        fans_out = {each.id: each.fans_out for each in NightPlan().backends(connection, NOW)}
+    assert (fans_out[world.backend_id], fans_out[backend_id]) == (True, expected)

@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from click.testing import CliRunner, Result
 from forllm_server import cli
 from forllm_server.cli import running
 from forllm_server.cli.options import read_config
+from forllm_server.cli.runtime import MIGRATION_WAIT_SECONDS, opened
 from forllm_server.db import Database, upgrade
 
 
@@ -150,6 +153,21 @@ def test_restore_and_migrate_are_refused_while_the_data_is_in_use(
         monkeypatch.undo()
         # Others may use it meanwhile.
         assert run("schedule", "explain", "--data", data).exit_code == 0
+
+
+def test_starts_at_once_on_new_data_all_come_to_use_it(tmp_path: Path) -> None:
+    config = read_config({"data_dir": tmp_path / "new"})
+    all_in_use = threading.Barrier(4, timeout=MIGRATION_WAIT_SECONDS / 2)
+
+    def start() -> str:
+        with opened(config) as installation:
+            # Whoever comes last is let in while the others hold the data, and nobody waits a migration's time for it.
+            all_in_use.wait()
+            return upgrade.schema_version(installation.database) or ""
+
+    with ThreadPoolExecutor(4) as starts:
+        found = [started.result() for started in [starts.submit(start) for _ in range(4)]]
+    assert found == [upgrade.newest_version()] * 4
 
 
 def test_a_taken_port_is_told_with_its_owner(tmp_path: Path) -> None:

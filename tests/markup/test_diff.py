@@ -70,7 +70,7 @@ def test_the_parts_give_both_texts_back(old: str, new: str) -> None:
     ],
 )
 def test_large_texts_are_compared_within_their_budget(old: str, new: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     parts = diff_texts(old, new)
-    assert time.monotonic() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert "".join(part.text for part in parts if part.change is not ADDED) == old

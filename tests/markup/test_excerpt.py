@@ -47,6 +47,6 @@ def test_an_excerpt_fits_is_one_line_and_can_be_stored(source: str, max_chars: i
 
 @pytest.mark.parametrize("mark", ["[", "[a](", "`", "_", "> ", "\t", "![[", "<http://", "|", "- "])
 def test_an_excerpt_of_marks_is_quick(mark: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     excerpt(mark * 100_000, max_chars=2000)
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5

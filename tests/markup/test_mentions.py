@@ -67,9 +67,9 @@ def test_a_text_calls_only_so_many() -> None:
 
 @pytest.mark.parametrize("text", ["`" * 200_000, "` `` " * 40_000, "@" * 200_000, '@"' * 100_000, "@a>" * 60_000])
 def test_no_text_takes_long(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     find_mentions(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

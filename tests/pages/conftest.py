@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from forllm_server.db import Database
-from tests.support.app import make_app
+from tests.support.app import shared_app
 
 
 class Browser:
@@ -83,7 +83,7 @@ def _values_of(form: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def browser(sqlite_database: Database, tmp_path: Path) -> Browser:
-    return Browser(make_app(sqlite_database, tmp_path).test_client())
+    return Browser(shared_app(sqlite_database, tmp_path).test_client())
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ def test_equal_texts_have_no_hunk_that_changes() -> None:
 
 
 def test_large_and_hostile_texts_do_not_take_long() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     diff_lines("\n".join(f"a{number}" for number in range(60_000)), "\n".join(f"b{number}" for number in range(60_000)))
     diff_lines("x " * 100_000, "y " * 100_000)
     diff_lines("\n".join(["a b " * 400] * 150), "\n".join(["b a " * 400] * 150))
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_words_that_differ_are_marked_inside_their_line() -> None:

@@ -26,12 +26,13 @@ def claim(
     concurrency: int = 1,
     is_open: bool = True,
     own_last: Mapping[int, LastServed] | None = None,
+    fans_out: bool = True,
     backends: Sequence[ClaimableBackend] = (),
 ) -> LlmRequest | None:
     with database.transaction() as connection:
         claimed = claiming.claim(
             connection,
-            backends=backends or [ClaimableBackend(world.backend_id, concurrency, is_open)],
+            backends=backends or [ClaimableBackend(world.backend_id, concurrency, is_open, fans_out)],
             own_last=own_last,
             worker="elsewhere/1/1/1",
             now=now,
@@ -86,6 +87,31 @@ def test_a_cold_prompt_prefix_is_not_read_by_two_at_once(database: Database, now
     with database.transaction() as connection:
         lease_store.update_progress(connection, lease_of(first), until=now + LEASE, output_tokens=1, first_token_at=now)
     assert claim(database, world, now, concurrency=2) is not None
+
+
+def test_where_threads_are_not_fanned_out_each_place_has_one_of_its_own(database: Database, now: datetime) -> None:
+    world = make_world(database, now)
+    with database.transaction() as connection:
+        other_id = insert_topic(connection, world, now)
+    asked = [queue_request(database, world, now, topic_id=each) for each in (world.topic_id, world.topic_id, other_id)]
+    first = claim(database, world, now, concurrency=4, fans_out=False)
+    assert first is not None
+    with database.transaction() as connection:
+        lease_store.update_progress(connection, lease_of(first), until=now + LEASE, output_tokens=1, first_token_at=now)
+    beside = claim(database, world, now, concurrency=4, fans_out=False)
+    assert beside is not None
+    assert (first.topic_id, beside.topic_id) == (world.topic_id, other_id)
+    assert claim(database, world, now, concurrency=4, fans_out=False) is None
+    live = queue_request(database, world, now, lane=Lane.LIVE)
+    urgent = claim(database, world, now, concurrency=4, fans_out=False)
+    assert urgent is not None
+    assert urgent.id == live.id
+    with database.transaction() as connection:
+        for done in (first, urgent):
+            lease_store.update_to_succeeded(connection, lease_of(done), OUTCOME, None, now=now)
+    after = claim(database, world, now, concurrency=4, fans_out=False)
+    assert after is not None
+    assert after.id == asked[1].id
 
 
 def test_a_closed_window_lets_only_run_now_through(database: Database, now: datetime) -> None:

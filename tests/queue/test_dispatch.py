@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,10 +16,12 @@ from forllm_server.queue.dispatch import (
     Candidate,
     LastServed,
     choose,
+    may_fan_out,
     pick,
     rank,
     served,
 )
+from forllm_server.queue.estimate import Habit, Rates
 from forllm_server.queue.model import Lane
 
 NOW = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
@@ -170,6 +173,30 @@ candidates = st.builds(
     topic_id=st.integers(1, 3),
     owner_id=st.integers(1, 3),
 )
+
+
+@pytest.mark.parametrize(
+    ("prompt_tokens", "reading", "answer_tokens", "writing", "expected"),
+    [
+        pytest.param(1000, 375, 48, 40, False, id="a processor: 2.7 s to read, 1.2 s to write"),
+        pytest.param(1000, 3000, 300, 60, True, id="a GPU: 0.3 s to read, 5 s to write"),
+        pytest.param(1000, 200, 400, 40, True, id="5 s to read, 10 s to write"),
+        pytest.param(1000, 190, 400, 40, False, id="a little more than half"),
+        pytest.param(1000, None, 400, 40, False, id="not measured yet"),
+        pytest.param(1000, 3000, 300, None, False, id="only reading was measured"),
+    ],
+)
+def test_a_thread_is_read_by_a_second_place_where_that_pays(
+    prompt_tokens: int, reading: float | None, answer_tokens: int, writing: float | None, expected: bool
+) -> None:
+    habit = Habit(prompt_tokens, cached_share=0.9, output_p50=answer_tokens, output_p90=answer_tokens)
+    rates = Rates(reading, writing, None, 5)
+    assert may_fan_out(rates, habit, is_held_by_place=True) is expected
+    assert may_fan_out(rates, habit, is_held_by_place=False)
+
+
+def test_before_anything_was_measured_a_thread_is_read_by_one_place() -> None:
+    assert not may_fan_out(None, None, is_held_by_place=True)
 
 
 @given(st.lists(candidates, min_size=1, unique_by=lambda each: each.id), st.none() | st.just(HELD))

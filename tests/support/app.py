@@ -6,9 +6,11 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
+from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.app import create_app
 from forllm_server.config import Config
 from forllm_server.db import Database
+from forllm_server.web.current import App, install
 
 PORT = 4773
 SECRET_KEY = b"tests have a secret key of 32 b!"
@@ -29,4 +31,18 @@ def make_app(database: Database, data_dir: Path, **options: Any) -> Flask:
     config = Config(data_dir=data_dir, port=PORT, **options)
     app = create_app(config, database, secret_key=SECRET_KEY)
     app.test_client_class = LocalClient
+    return app
+
+
+_shared: list[Flask] = []
+
+
+def shared_app(database: Database, data_dir: Path) -> Flask:
+    """The application over ``database``, as all tests have it that change nothing of it itself: to make its routes and
+    templates takes longer than most tests."""
+    if not _shared:
+        _shared.append(make_app(database, data_dir))
+    (app,) = _shared
+    config = Config(data_dir=data_dir, port=PORT)
+    install(app, App(config, database, SECRET_KEY, lambda: None, LOCAL_USER_ID))
     return app

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
 from forllm_server.votes import comparison_store, voting
 from forllm_server.votes.model import Choice
 from tests.support.world import LOCAL_USER, World, insert
@@ -17,7 +17,7 @@ def add_persona(connection: Connection, now: datetime, name: str) -> int:
     persona_id = insert(
         connection, "personas", owner_id=LOCAL_USER, name=name, name_key=name.casefold(), created_at=now
     )
-    return insert(
+    version_id = insert(
         connection,
         "persona_versions",
         persona_id=persona_id,
@@ -29,6 +29,9 @@ def add_persona(connection: Connection, now: datetime, name: str) -> int:
         created_at=now,
         created_by=LOCAL_USER,
     )
+    personas = metadata.tables["personas"]
+    connection.execute(personas.update().where(personas.c.id == persona_id).values(current_version_id=version_id))
+    return version_id
 
 
 def add_question(connection: Connection, world: World, now: datetime, number: int) -> int:
@@ -43,6 +46,8 @@ def add_question(connection: Connection, world: World, now: datetime, number: in
         content=f"Question {number}?",
         path=path,
         depth=0,
+        # The places of the answers below it, whose paths are made up.
+        child_count=100,
         created_at=now,
     )
 
