@@ -1,7 +1,7 @@
 """Files of posts: taken in while a post is written, bound to it when it is sent, removed and given back.
 
 What a file holds is kept in the database, so that a post and its files are saved together or not at all, every process
-sees them, and a backup has them (docs/decisions/0008-files-in-the-database.md).
+sees them, and a backup has them (docs/decisions/0009-files-in-the-database.md).
 """
 
 from collections.abc import Collection, Iterator, Sequence
