@@ -21,11 +21,12 @@ from forllm_server.forum.attachment_model import Attachment, FileLimits
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.downloads import NO_TYPE, download
-from forllm_server.web.guard import LARGEST_UPLOAD_BYTES
 
 blueprint = Noun("Attachments", "Files of posts. Models do not read them yet.")
 
 _TAKES_FILES = frozenset({"Attachments.stage", "Attachments.attach"})
+#: What a body needs besides its file.
+_AROUND_BYTES = 64 * 1024
 
 
 class AttachmentIn(Input):
@@ -51,9 +52,9 @@ class AttachmentOut(Schema):
 
 @blueprint.url_value_preprocessor
 def allow_files(endpoint: str | None, _values: dict[str, object] | None) -> None:
-    """Said before the body is read."""
+    """Said before the body is read, which is wholly in memory: no more than the largest file in Base64."""
     if endpoint in _TAKES_FILES:
-        request.max_content_length = LARGEST_UPLOAD_BYTES
+        request.max_content_length = _limits().file_bytes * 4 // 3 + _AROUND_BYTES
 
 
 @blueprint.route("/attachments", methods=["POST"])
@@ -148,13 +149,17 @@ def _read(attachment_id: int) -> Attachment:
 
 
 def _examined(values: dict[str, Any]) -> tuple[FileLimits, FoundFile]:
-    with current().database.read() as connection:
-        limits = FileLimits.of(read_settings(connection))
+    limits = _limits()
     try:
         content = base64.b64decode(values["content"], validate=True)
     except (binascii.Error, ValueError) as error:
         raise Invalid("The content is not Base64.", field="content") from error
     return limits, attaching.examine_file(BytesIO(content), values["name"], limits)
+
+
+def _limits() -> FileLimits:
+    with current().database.read() as connection:
+        return FileLimits.of(read_settings(connection))
 
 
 def _stage(connection: Connection, found: FoundFile, limits: FileLimits) -> Attachment:

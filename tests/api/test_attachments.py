@@ -63,3 +63,13 @@ def test_staged_files_go_to_a_new_topic_and_a_new_reply(client: FlaskClient, top
 def test_what_is_no_file_is_refused(client: FlaskClient, body: dict[str, str], field: str) -> None:
     refused = client.post("/api/v1/attachments", json=body)
     assert (refused.status_code, refused.get_json()["field"]) == (422, field)
+
+
+def test_a_body_may_be_as_large_as_the_largest_file_and_no_larger(client: FlaskClient) -> None:
+    client.patch("/api/v1/settings", json={"attachment_megabytes": 1})
+    fits = client.post("/api/v1/attachments", json={"name": "a", "content": content(bytes(1_000_000))})
+    assert (fits.status_code, fits.get_json()["size_bytes"]) == (201, 1_000_000)
+    just = client.post("/api/v1/attachments", json={"name": "a", "content": content(bytes(1_000_001))})
+    assert (just.status_code, just.get_json()["code"], just.get_json()["field"]) == (413, "too_large", "files")
+    far = client.post("/api/v1/attachments", json={"name": "a", "content": content(bytes(2_000_000))})
+    assert (far.status_code, far.get_json()["code"]) == (413, "too_large")
