@@ -1,10 +1,9 @@
 // <forllm-draft>: keeps what is typed into its form, in the browser at once and on the server a little later, offers
 // what was kept when the form is opened again, and tells when another tab writes at the same place.
-import { attachedIn } from "../lib/attached.js";
 import { forget, keep, keptFor } from "../lib/kept.js";
 import { listenForOthers } from "../lib/neighbours.js";
 import { offerText } from "../lib/offering.js";
-import { saveForm } from "../lib/saving.js";
+import { attachedIn, saveForm } from "../lib/saving.js";
 import { replaceText } from "../lib/typing.js";
 
 const KEEP_AFTER_MS = 300;

@@ -1,7 +1,5 @@
 // <forllm-files>: files chosen, dropped on the form or pasted into its text are sent to the server at once, so that they
 // wait there for the post with the draft. The form is sent when the last of them has arrived.
-import { announce, elementsOf } from "../lib/html.js";
-import { renewToken } from "../lib/saving.js";
 import { typeIn } from "../lib/typing.js";
 
 class ForllmFiles extends HTMLElement {
@@ -20,7 +18,7 @@ class ForllmFiles extends HTMLElement {
     for (const name of ["dragenter", "dragover"]) this.form.addEventListener(name, (event) => this.drag(event), { signal });
     this.form.addEventListener("dragleave", (event) => this.form.contains(event.relatedTarget) || this.lit(false), { signal });
     this.form.addEventListener("drop", (event) => this.drop(event), { signal });
-    this.text?.addEventListener("paste", (event) => this.paste(event), { signal });
+    this.text.addEventListener("paste", (event) => this.paste(event), { signal });
     this.form.addEventListener("submit", (event) => this.hold(event), { signal, capture: true });
     this.reveal();
   }
@@ -31,7 +29,7 @@ class ForllmFiles extends HTMLElement {
   }
 
   reveal() {
-    for (const button of this.querySelectorAll("[data-puts]")) button.hidden = !this.text;
+    for (const button of this.querySelectorAll("[data-puts]")) button.hidden = false;
   }
 
   put(button) {
@@ -60,67 +58,35 @@ class ForllmFiles extends HTMLElement {
     const { files, types } = event.clipboardData ?? { files: [], types: [] };
     if (!files.length || types.includes("text/plain")) return;
     event.preventDefault();
-    this.take(files, { isPut: true });
+    this.take(files, true);
   }
 
   // One after the other: each learns which files are there already.
-  take(files, { isPut = false } = {}) {
-    this.tell("");
+  take(files, isPut = false) {
+    this.problem.hidden = true;
+    this.problem.textContent = "";
+    const sending = import("../lib/uploading.js");
     for (const file of [...files]) {
       const line = document.createElement("li");
       Object.assign(line, { className: "file file--coming", textContent: `${file.name} is being sent …` });
       this.list.append(line);
-      const sent = (this.last ?? Promise.resolve()).then(() => this.send(file, line, isPut)).finally(() => this.coming.delete(sent));
+      const sent = Promise.all([sending, this.last])
+        .then(([{ sendFile }]) => sendFile(this, file, line))
+        .then((row) => row && isPut && this.put(row.querySelector("[data-puts]")))
+        .finally(() => this.coming.delete(sent));
       this.coming.add(sent);
       this.last = sent;
     }
     this.input.value = "";
   }
 
-  async send(file, line, isPut) {
-    let response = await this.post(file);
-    if (response?.status === 400 && (await renewToken("/drafts/token"))) response = await this.post(file);
-    if (this.ending.signal.aborted) return;
-    const elements = response?.ok ? elementsOf(await response.text()) : [];
-    const rows = elements.filter((element) => element.matches("[data-file]") && !this.querySelector(`[data-file="${element.dataset.file}"]`));
-    line.replaceWith(...rows);
-    const told = elements.find((element) => element.matches("[data-told]"))?.textContent;
-    if (told ?? !response?.ok) this.tell(told ?? (await refusal(response, file)));
-    if (!rows.length) return;
-    this.reveal();
-    this.form.dispatchEvent(new Event("change"));
-    announce(`${file.name} is attached.`);
-    if (isPut) this.put(rows[0].querySelector("[data-puts]"));
-  }
-
-  post(file) {
-    const body = new FormData();
-    body.set("csrf_token", this.form.elements.namedItem("csrf_token").value);
-    for (const box of this.querySelectorAll("[name=attachment_ids]:checked")) body.append("attachment_ids", box.value);
-    body.set("files", file, file.name || "pasted");
-    return fetch(this.dataset.url, { method: "POST", body, headers: { "HX-Request": "true" }, signal: this.ending.signal }).catch(() => null);
-  }
-
-  tell(words) {
-    this.problem.textContent = [this.problem.textContent, words].filter((part) => words && part).join(" ");
-    this.problem.hidden = !words;
-  }
-
   async hold(event) {
     if (!this.coming.size) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    announce("The files are still being sent; the form follows.");
     await Promise.allSettled(this.coming);
     if (this.problem.hidden && this.isConnected) this.form.requestSubmit(event.submitter);
   }
-}
-
-// What an answer that brings no rows says: of its page the sentence.
-async function refusal(response, file) {
-  const [page] = response ? elementsOf(await response.text()) : [];
-  const words = page?.querySelector(".problem__detail")?.textContent;
-  return words ? `${file.name}: ${words}` : `${file.name} could not be sent. Is the server there?`;
 }
 
 customElements.define("forllm-files", ForllmFiles);

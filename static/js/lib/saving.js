@@ -22,3 +22,9 @@ export async function renewToken(url) {
   for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = token;
   return true;
 }
+
+/** Which files a form has: the numbers of those that are ticked, and of those that its post had before. */
+export function attachedIn(form) {
+  const fields = new FormData(form);
+  return JSON.stringify([fields.getAll("attachment_ids"), fields.getAll("shown_attachment_ids")]);
+}
