@@ -81,7 +81,7 @@ OPTIONS = (
         "allow_commands",
         "bool",
         False,
-        "Whether the commands in the settings (before and after a window, the meter) are run.",
+        "Whether commands are run: of hooks, before and after a window, and the meter.",
         "--allow-commands/--no-allow-commands",
     ),
     Option("trash_days", "int", 30, "Days a deleted thing stays in the trash.", "--trash-days", 1, 3650),

@@ -11,13 +11,16 @@ from forllm_server.api import (
     attachments,
     backends,
     batches,
+    causes,
     documentation,
     drafts,
     experiments,
+    hooks,
     llm_requests,
     models,
     mornings,
     notifications,
+    persona_drafts,
     persona_files,
     personas,
     posts,
@@ -38,11 +41,11 @@ from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
     *(subforums, assignments, topics, tags, posts, attachments, drafts, trash, search, personas),
-    persona_files,
+    *(persona_files, persona_drafts),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
     backends,
     *(models, settings),
-    *(mornings, notifications, activity, votes),
+    *(mornings, notifications, hooks, activity, votes),
 )
 
 
@@ -55,6 +58,7 @@ def install(app: Flask) -> Sequence[Blueprint]:
         OPENAPI_URL_PREFIX=PREFIX,
         OPENAPI_JSON_PATH="openapi.json",
     )
+    causes.install(app)
     api = Api(app, spec_kwargs={"info": {"description": "A forum for local language models. See docs/api.md."}})
     for noun in NOUNS:
         api.register_blueprint(noun.blueprint)

@@ -259,3 +259,4 @@ class ErasureOut(Schema):
     subforums = fields.Integer(required=True)
     topics = fields.Integer(required=True)
     posts = fields.Integer(required=True)
+    personas = fields.Integer(required=True)

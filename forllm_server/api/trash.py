@@ -5,13 +5,16 @@ from typing import Any
 
 from forllm_server.api.contract import Noun, PageQuery, listing, page_of
 from forllm_server.api.schemas_forum import ErasureOut, PostOut, SubforumOut, TopicOut, TrashItemOut
+from forllm_server.api.schemas_llm import PersonaOut
 from forllm_server.clock import now
 from forllm_server.forum.editing import restore_post
 from forllm_server.forum.model import Post, Subforum, Topic
 from forllm_server.forum.subforums import restore_subforum
 from forllm_server.forum.topics import restore_topic
-from forllm_server.forum.trash import Erasure, purge_trash
 from forllm_server.forum.trash_store import list_trash
+from forllm_server.jobs.erasing import Erased, erase_trash
+from forllm_server.personas.model import Persona
+from forllm_server.personas.trash import restore_persona
 from forllm_server.web.current import current
 from forllm_server.web.paging import decode_cursor
 
@@ -31,10 +34,10 @@ def show_list(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/trash", methods=["DELETE"])
 @blueprint.response(200, ErasureOut)
-def erase() -> Erasure:
+def erase() -> Erased:
     """Erase everything in the trash for good."""
     with current().database.transaction() as connection:
-        return purge_trash(connection, older_than_days=0, now=now())
+        return erase_trash(connection, older_than_days=0, now=now())
 
 
 @blueprint.route("/subforums/<int:subforum_id>/restoration", methods=["POST"])
@@ -59,3 +62,11 @@ def restore_deleted_post(post_id: int) -> Post:
     """Take a post out of the trash."""
     with current().database.transaction() as connection:
         return restore_post(connection, post_id)
+
+
+@blueprint.route("/personas/<int:persona_id>/restoration", methods=["POST"])
+@blueprint.response(200, PersonaOut)
+def restore_deleted_persona(persona_id: int) -> Persona:
+    """Take a persona out of the trash, with its versions and assignments."""
+    with current().database.transaction() as connection:
+        return restore_persona(connection, persona_id)

@@ -1,5 +1,6 @@
 """``forllm ask``: a question from the command line, and its answer there too if one waits for it."""
 
+import os
 import sys
 import time
 
@@ -17,6 +18,7 @@ from forllm_server.forum import post_store
 from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.forum.subforums import add_subforum
 from forllm_server.forum.topics import TITLE_MAX_CHARS, open_topic
+from forllm_server.hooks.telling import heed_cause
 from forllm_server.jobs.asking import Ask, ask
 from forllm_server.jobs.standing import Standing, list_standings
 from forllm_server.markup.excerpt import excerpt
@@ -57,6 +59,8 @@ def command(
     A running `serve` or `work` on the same data answers it.
     """
     content = sys.stdin.read() if text == "-" else text
+    # A hook's command says by this which call it acts for.
+    heed_cause(os.environ.get("FORLLM_EVENT_ID"))
     with opened(config) as installation:
         with installation.database.transaction() as connection:
             subforum_id = find_subforum_id(connection, subforum_name)

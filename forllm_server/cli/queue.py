@@ -2,7 +2,7 @@
 
 Every command ends with 0 when it did what was asked, 1 when nothing matched or something was refused, and 2 when the
 command line makes no sense. What was done to an LLM request is a line on the standard output, what was refused a line
-on the standard error.
+on the standard error; so the log, which goes there too, is not told once more.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from forllm_server.cli.queue_plan import list_planned, live_count, plan_lines, t
 from forllm_server.cli.queue_rows import Row, as_json, read_rows, table
 from forllm_server.cli.runtime import opened
 from forllm_server.config import Config
+from forllm_server.db.lines import forget_lines
 from forllm_server.jobs.forecast import forecast
 from forllm_server.queue import pausing
 from forllm_server.queue.bulk import Action, Changes, change_many, requeue_many
@@ -130,6 +131,7 @@ def move_command(config: Config, ids: Sequence[int], before_id: int | None, is_b
         return _change(config, _rule(Action.UNPIN), done="moved back", ids=ids, statuses=(), is_json=False)
     with opened(config) as installation, installation.database.transaction() as connection:
         moved = move_llm_requests(connection, ids, before_id=before_id, now=clock.now())
+        forget_lines(connection)
     where = f"before {before_id}" if before_id else "to the top"
     click.echo(f"Moved {where}: {', '.join(str(each.id) for each in moved)}.")
     return 0
@@ -220,6 +222,7 @@ def pause_command(
         end = now + timedelta(minutes=minutes) if minutes else end
         backend = backend_named(connection, backend_name) if backend_name else None
         pausing.pause(connection, backend_id=backend.id if backend else None, until=end, reason=reason, now=now)
+        forget_lines(connection)
     where = backend.name if backend else "The queue"
     when = f"{end.astimezone(zone):%Y-%m-%d %H:%M}" if end else "it is resumed"
     click.echo(f"{where} is paused until {when}.")
@@ -233,6 +236,7 @@ def resume_command(config: Config, backend_name: str | None) -> int:
     with opened(config) as installation, installation.database.transaction() as connection:
         backend = backend_named(connection, backend_name) if backend_name else None
         was_paused = pausing.resume(connection, backend_id=backend.id if backend else None)
+        forget_lines(connection)
     where = backend.name if backend else "The queue"
     click.echo(f"{where} goes on." if was_paused else f"{where} was not paused.")
     return 0 if was_paused else 1
@@ -264,6 +268,7 @@ def _change(
         wanted = [Status(status) for status in statuses]
         chosen = ids or [each.id for each in list_llm_requests(connection, statuses=wanted, limit=MOST)][::-1]
         changes = rule(connection, chosen, now)
+        forget_lines(connection)
         rows = read_rows(connection, changes.changed, now)
     _tell(changes, rows, is_json, done)
     return 0 if rows and not changes.refused else 1

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.backend_store import list_backends
 from forllm_server.forum.post_store import list_posts
+from forllm_server.jobs import draft_asking
 from forllm_server.jobs.standing import Standing, list_standings
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.personas.version_store import list_versions_by_ids
@@ -87,10 +88,15 @@ def read_rows(connection: Connection, requests: Sequence[LlmRequest], now: datet
                 standing=standings[each.id],
                 persona_name=personas.get(each.persona_version_id or 0, ""),
                 backend_name=backends.get(each.backend_id or 0, ""),
-                question=excerpt(post.content, max_chars=QUESTION_CHARS) if post else "",
+                question=excerpt(post.content if post else _title(each), max_chars=QUESTION_CHARS),
             )
         )
     return rows
+
+
+def _title(asked: LlmRequest) -> str:
+    """What an LLM request is about that answers no post."""
+    return f"Persona: {asked.input.get('title', '')}" if asked.kind == draft_asking.NAME else ""
 
 
 def table(rows: Iterable[Sequence[str]], headings: Sequence[str] = HEADINGS) -> list[str]:

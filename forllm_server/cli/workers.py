@@ -1,6 +1,7 @@
 """The workers of a process, with all that they are handed, and the timer of its chores."""
 
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 
@@ -12,19 +13,23 @@ from forllm_server.accounts.idempotency_store import delete_responses_before
 from forllm_server.catalog import backend_store
 from forllm_server.catalog.probing import probe_backend
 from forllm_server.cli.runtime import Installation
+from forllm_server.config import Config
 from forllm_server.errors import ForllmError
 from forllm_server.experiments.pair_store import update_erased
-from forllm_server.forum.trash import purge_trash
+from forllm_server.hooks.keeping import clear_up
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.erasing import erase_trash
 from forllm_server.jobs.experiment_staging import tend_experiments
 from forllm_server.jobs.forecast import estimate_waiting
+from forllm_server.jobs.hooking import HookRunner
 from forllm_server.jobs.ledger import Ledger
 from forllm_server.jobs.neighbour import Neighbour
 from forllm_server.jobs.nightfall import Nightfall
 from forllm_server.jobs.planning import NightPlan
 from forllm_server.jobs.recurring import run_due
 from forllm_server.jobs.staging import tend_batches
+from forllm_server.jobs.window_watch import watch_windows
 from forllm_server.queue.prompt_store import delete_texts, delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
@@ -38,6 +43,7 @@ PURGE_EVERY_SECONDS = 6 * 3600
 #: How long an Idempotency-Key is remembered.
 RESPONSES_KEPT = timedelta(days=2)
 _NEIGHBOUR_STOP_SECONDS = 0.5
+_HOOKS_STOP_SECONDS = 1.0
 
 
 class Workers:
@@ -62,6 +68,12 @@ class Workers:
         self._timer = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         self._ledger = Ledger()
         self._nightfall = Nightfall(installation.database, installation.secret_key)
+        self._hooks = HookRunner(
+            installation.database,
+            installation.secret_key,
+            may_run_commands=installation.config.allow_commands,
+            forum_url=_forum_url(installation.config),
+        )
         self._pool = self._make_pool(threads) if threads else None
         self._neighbour = self._make_neighbour(self._pool) if self._pool else None
 
@@ -70,6 +82,7 @@ class Workers:
             self._pool.start()
         if self._neighbour is not None:
             self._neighbour.start()
+        self._hooks.start()
         for chore, seconds in (
             (self._probe, PROBE_EVERY_SECONDS),
             (self._reconsider, RECONSIDER_EVERY_SECONDS),
@@ -83,12 +96,18 @@ class Workers:
         self._timer.start()
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Checkpoint and release what runs. Returns whether everything ended in time."""
-        self._timer.shutdown(wait=False)
+        """Checkpoint and release what runs. Returns whether everything ended in time.
+
+        Whoever is told to stop while it starts has begun only a part of it.
+        """
+        if self._timer.running:
+            self._timer.shutdown(wait=False)
+        self._hooks.call_off()
         is_clean = self._pool is None or self._pool.stop(timeout_seconds)
         if self._neighbour is not None:
             # After the pool, which needs the time more.
             self._neighbour.stop(_NEIGHBOUR_STOP_SECONDS)
+        self._hooks.stop(_HOOKS_STOP_SECONDS)
         self._connections.close()
         return is_clean
 
@@ -140,6 +159,7 @@ class Workers:
 
     def _tend(self) -> None:
         """What belongs to the end of a night, and what is to be told elsewhere."""
+        watch_windows(self._database, clock.now())
         if self._nightfall.tend(clock.now()):
             self._wakeup.notify()
 
@@ -151,13 +171,21 @@ class Workers:
     def _purge(self) -> None:
         with self._database.transaction() as connection:
             trash_days = self._installation.config.trash_days
-            erased = purge_trash(connection, older_than_days=trash_days, now=clock.now())
+            erased = erase_trash(connection, older_than_days=trash_days, now=clock.now())
             deleted_before = clock.now() - timedelta(days=trash_days)
             delete_texts_of_deleted(connection, deleted_before=deleted_before)
             delete_texts(connection, update_erased(connection, deleted_before=deleted_before))
             delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
-        if erased.posts or erased.topics or erased.subforums:
-            log.event("trash.purged", subforums=erased.subforums, topics=erased.topics, posts=erased.posts)
+            clear_up(connection, clock.now())
+        if any(asdict(erased).values()):
+            log.event("trash.purged", **asdict(erased))
+
+
+def _forum_url(config: Config) -> str:
+    """Where programs of this machine reach the forum."""
+    is_everywhere = config.host in ("", "0.0.0.0", "::")
+    host = "127.0.0.1" if is_everywhere else f"[{config.host}]" if ":" in config.host else config.host
+    return f"http://{host}:{config.port}"
 
 
 def _attempt(chore: Callable[[], None]) -> None:

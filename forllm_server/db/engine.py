@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from forllm_server.db.lines import forget_lines, write_lines
 from forllm_server.errors import ConfigurationError, Unavailable
 
 #: How long a writer waits for another one before it says that the database is busy.
@@ -66,6 +67,7 @@ class Database:
         for having read first. When it returns, what was written is on the disk.
         """
         with _busy_as_unavailable(), self.engine.connect() as connection:
+            forget_lines(connection)
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
@@ -74,6 +76,7 @@ class Database:
                 connection.rollback()
                 raise
             connection.commit()
+            write_lines(connection)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -18,6 +18,7 @@ from forllm_server.forum.editing import add_reply
 from forllm_server.forum.model import Answer, Post
 from forllm_server.forum.subforums import add_subforum
 from forllm_server.forum.topics import open_topic
+from forllm_server.hooks.telling import silence
 from forllm_server.personas.assigning import assign_persona
 from forllm_server.personas.editing import change_persona, create_persona
 from forllm_server.personas.model import Persona
@@ -53,6 +54,7 @@ class _Stage:
         return self.moment
 
 
+@silence()
 def make_demo(database: Database, now: datetime) -> None:
     """Fill an empty forum: the same for the same ``now``, in one transaction.
 

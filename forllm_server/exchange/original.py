@@ -13,8 +13,10 @@ from forllm_server.exchange.importing_threads import import_subforums, import_to
 from forllm_server.exchange.ledger import ImportReport, Ledger
 from forllm_server.exchange.original_model import OriginalForum
 from forllm_server.exchange.original_store import read_original
+from forllm_server.hooks.telling import silence
 
 
+@silence()
 def import_original(database: Database, source: Path, *, owner_id: int, now: datetime) -> ImportReport:
     """Import subforums, topics, posts, personas, LLM requests, schedule and settings from the file ``source``.
 

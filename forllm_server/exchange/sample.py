@@ -9,6 +9,7 @@ from forllm_server.errors import NotFound
 from forllm_server.forum import subforum_store
 from forllm_server.forum.subforums import add_subforum, delete_subforum
 from forllm_server.forum.topics import open_topic
+from forllm_server.hooks.telling import silence
 from forllm_server.settings.settings_store import delete_setting, find_stamped, update_setting
 
 #: Where it is remembered which subforum it is, beside the settings.
@@ -40,6 +41,7 @@ I have an old laptop with 8 GB of memory, and it is on all night anyway.
 TOPICS = (("How an evening goes", EVENING), ("What can an old laptop do at night?", QUESTION))
 
 
+@silence()
 def add_sample(connection: Connection, now: datetime) -> int:
     """Add the subforum with its topics; its id. When it is there already, nothing is added.
 

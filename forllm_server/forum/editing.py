@@ -14,6 +14,7 @@ from forllm_server.forum import post_store, revision_store, topic_store, trash_s
 from forllm_server.forum.model import Answer, AuthorKind, Post
 from forllm_server.forum.pending import cancel_for_post
 from forllm_server.forum.threading import reply_path
+from forllm_server.hooks.telling import tell_hooks
 from forllm_server.markup.names import MAX_TEXT_BYTES, clean_text
 
 
@@ -100,6 +101,7 @@ def edit_post(
     )
     post_store.update_post(connection, post_id, content=text, edited_at=now, revision_count=number)
     topic_store.update_topic(connection, post.topic_id)
+    tell_hooks(connection, "post.edited", {"topic_id": post.topic_id, "post_id": post_id}, now)
     return post_store.get_post(connection, post_id)
 
 
@@ -121,6 +123,7 @@ def delete_post(connection: Connection, post_id: int, now: datetime) -> Post:
         post_store.update_post(connection, post_id, deleted_at=now)
         topic_store.update_for_deleted_post(connection, post.topic_id, post.created_at, is_answer=post.is_by_persona)
         cancel_for_post(connection, post_id, now)
+        tell_hooks(connection, "post.deleted", {"topic_id": post.topic_id, "post_id": post_id}, now)
     return post_store.get_post(connection, post_id)
 
 
@@ -165,9 +168,11 @@ def _add(connection: Connection, parent_id: int, values: dict[str, Any], now: da
         "created_at": now,
     }
     post_id = post_store.insert_post(connection, values | placed)
-    topic_store.update_for_new_post(
-        connection, place.topic_id, now, is_answer=values["author_kind"] == AuthorKind.PERSONA.value
-    )
+    is_answer = values["author_kind"] == AuthorKind.PERSONA.value
+    topic_store.update_for_new_post(connection, place.topic_id, now, is_answer=is_answer)
+    facts = {"topic_id": place.topic_id, "post_id": post_id, "parent_id": parent_id}
+    answered_post_id = parent_id if is_answer else None
+    tell_hooks(connection, "reply.posted", facts, now, new_post_id=post_id, answered_post_id=answered_post_id)
     return post_id
 
 

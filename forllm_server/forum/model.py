@@ -270,6 +270,7 @@ class TrashKind(StrEnum):
     POST = "post"
     #: A file of a post that is still there.
     ATTACHMENT = "attachment"
+    PERSONA = "persona"
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,7 @@ class TrashItem:
 
     kind: TrashKind
     id: int
-    #: The subforum's or file's name, the topic's title, or the title of the topic that the post belongs to.
+    #: The subforum's, persona's or file's name, the topic's title, or the title of the topic that the post belongs to.
     title: str
     excerpt: str
     deleted_at: datetime

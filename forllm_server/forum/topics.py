@@ -10,6 +10,7 @@ from forllm_server.forum.editing import clean_content
 from forllm_server.forum.model import AuthorKind, Post, Topic, TopicKind
 from forllm_server.forum.pending import cancel_for_topic
 from forllm_server.forum.threading import root_path
+from forllm_server.hooks.telling import tell_hooks
 from forllm_server.markup.names import clean_name
 
 TITLE_MAX_CHARS = 200
@@ -46,6 +47,8 @@ def open_topic(
     )
     topic_store.update_for_new_post(connection, topic_id, now)
     subforum_store.update_topic_count(connection, subforum_id, 1)
+    facts = {"topic_id": topic_id, "post_id": post_id}
+    tell_hooks(connection, "topic.opened", facts, now, new_post_id=post_id)
     return topic_store.get_topic(connection, topic_id), post_store.get_post(connection, post_id)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from forllm_server.db.types import metadata
 from forllm_server.forum.model import TrashItem, TrashKind
 from forllm_server.forum.tables import attachments, post_revisions, posts, subforums, topics
 
@@ -30,6 +31,7 @@ _EXCERPT_CHARS = 200
 
 def list_trash(connection: Connection, *, limit: int, before: datetime | None = None) -> list[TrashItem]:
     """What can be restored, last deleted first; with ``before`` what was deleted earlier than that."""
+    personas = metadata.tables["personas"]
     parts = [
         _part(TrashKind.SUBFORUM, subforums, subforums.c.name, subforums.c.name),
         # What was merged into another topic is no more: its posts are there.
@@ -41,6 +43,7 @@ def list_trash(connection: Connection, *, limit: int, before: datetime | None = 
         .join(posts, posts.c.id == attachments.c.post_id)
         .join(topics, topics.c.id == posts.c.topic_id)
         .where(posts.c.deleted_at.is_(None), topics.c.deleted_at.is_(None)),
+        _part(TrashKind.PERSONA, personas, personas.c.name, personas.c.name).where(personas.c.erased_at.is_(None)),
     ]
     trash = union_all(*parts).subquery()
     query = select(trash).order_by(trash.c.deleted_at.desc(), trash.c.id.desc()).limit(limit)

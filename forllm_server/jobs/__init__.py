@@ -6,6 +6,7 @@ from forllm_server.jobs.context import Connections, JobContext
 from forllm_server.jobs.digest import DigestKind
 from forllm_server.jobs.experiment import ExperimentKind
 from forllm_server.jobs.judgement import JudgementKind
+from forllm_server.jobs.persona_draft import PersonaDraftKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.trial import TrialKind
 from forllm_server.queue.worker import Kind
@@ -19,6 +20,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
     ExperimentKind.name: ExperimentKind,
+    PersonaDraftKind.name: PersonaDraftKind,
 }
 
 

@@ -13,6 +13,7 @@ from forllm_server.queue.llm_request_store import (
     update_status,
 )
 from forllm_server.queue.model import Cause, Status
+from forllm_server.queue.telling import tell_failed
 from forllm_server.settings.values import read_settings
 
 
@@ -56,12 +57,16 @@ def fail_those_of_deleted_backends(database: Database, now: datetime) -> int:
 
 
 def _fail(connection: Connection, llm_request_id: int, now: datetime) -> bool:
+    detail = "Its backend was deleted while it waited. Ask another model."
     values = {
         "status": Status.FAILED.value,
         "cause": Cause.MODEL_GONE.value,
-        "cause_detail": "Its backend was deleted while it waited. Ask another model.",
+        "cause_detail": detail,
         "finished_at": now,
         "due_at": None,
     }
     statuses = (Status.QUEUED, Status.WAITING, Status.HELD)
-    return update_status(connection, llm_request_id, from_statuses=statuses, values=values) is not None
+    failed = update_status(connection, llm_request_id, from_statuses=statuses, values=values)
+    if failed is not None:
+        tell_failed(connection, failed, Cause.MODEL_GONE, detail, now)
+    return failed is not None

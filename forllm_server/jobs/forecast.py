@@ -96,7 +96,11 @@ class Addition:
     @property
     def words(self) -> str:
         """``adds 3 replies, about 40 min on this machine, done by 04:50 (03:55-05:40)``."""
-        adds = f"adds {self.number} {'reply' if self.number == 1 else 'replies'}"
+        return self.words_for(f"{self.number} {'reply' if self.number == 1 else 'replies'}")
+
+    def words_for(self, what: str) -> str:
+        """The same of something else than replies."""
+        adds = f"adds {what}"
         if self.machine_seconds is None:
             return f"{adds}; how long that takes is unknown until one reply of the model has finished"
         adds += f", about {duration_words(timedelta(seconds=self.machine_seconds))} on this machine"

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from forllm_server import clock, log
 from forllm_server.db import Database
 from forllm_server.errors import ForllmError
+from forllm_server.hooks.telling import tell_hooks
 from forllm_server.jobs import digest
 from forllm_server.jobs.stalls import Stall, StallWatch
 from forllm_server.morning import night_store, report_store, words
@@ -71,6 +72,9 @@ class Nightfall:
             digest.call_off(connection, night.day, now)
             report = read_report(connection, night.day, now)
             told = 0 if report.is_empty else tell(connection, Occasion.NIGHT, _about(report), now)
+            figures = report.figures
+            facts = {"answered": figures.answered, "failed": figures.failed, "waiting": report.waiting}
+            tell_hooks(connection, "night.over", {"day": night.day.isoformat(), **facts}, now)
             forget_old(connection, now)
         log.event("night.closed", day=night.day.isoformat(), answered=report.figures.answered, told=told)
 

@@ -24,6 +24,7 @@ from forllm_server.db import Database
 from forllm_server.errors import Conflict, Invalid, NotFound
 from forllm_server.forum.editing import add_reply
 from forllm_server.forum.topics import open_topic
+from forllm_server.hooks.telling import tell_hooks
 from forllm_server.jobs.asking import REPLY, default_parameters
 from forllm_server.jobs.subject import ALONE
 from forllm_server.markup.excerpt import excerpt
@@ -222,6 +223,8 @@ def _settle(database: Database, batch_id: int, now: datetime) -> None:
             return
         finished_at = now if is_finished else None
         batch_store.update_batch(connection, batch_id, settled_count=settled, finished_at=finished_at)
+        if is_finished and batch.state is not State.CANCELLED:
+            tell_hooks(connection, "batch.finished", {"batch_id": batch_id, "topic_id": batch.topic_id}, now)
     if is_finished:
         log.event("batch.finished", batch=batch_id, lines=batch.line_count, asks=len(batch.asks))
 

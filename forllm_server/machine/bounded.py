@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from forllm_server import clock
 
 #: between the request to end and the kill
 _GRACE_SECONDS = 0.2
+#: how soon it is noticed that a program is to be ended
+_LOOK_SECONDS = 0.1
 #: for output that a process left behind in the pipe when it ended
 _DRAIN_SECONDS = 0.2
 _PIECE_BYTES = 8192
@@ -41,6 +44,8 @@ class Ended:
     seconds: float
     #: why it could not be started, else empty
     problem: str = ""
+    #: ended because it was called off
+    is_called_off: bool = False
 
 
 def run_bounded(
@@ -51,14 +56,38 @@ def run_bounded(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     has_errors: bool = True,
+    given: bytes | None = None,
+    called_off: threading.Event | None = None,
 ) -> Ended:
     """Run a program without a shell and wait for its end, ``timeout_seconds`` + 0.6 s at most. Never raises for what
-    the program does; ``has_errors``: whether stderr belongs to the output."""
+    the program does; ``has_errors``: whether stderr belongs to the output. ``given``: what it can read from stdin.
+    Once ``called_off`` is set, it is ended as if its time were over."""
     started = clock.monotonic()
+    with contextlib.ExitStack() as stack:
+        source: int | IO[bytes] = subprocess.DEVNULL
+        if given is not None:
+            # A file, not a pipe: a program that does not read holds nobody up.
+            source = stack.enter_context(tempfile.TemporaryFile())
+            source.write(given)
+            source.seek(0)
+        return _run(argv, source, started, timeout_seconds, output_bytes, environment, folder, has_errors, called_off)
+
+
+def _run(
+    argv: Sequence[str],
+    source: int | IO[bytes],
+    started: float,
+    timeout_seconds: float,
+    output_bytes: int,
+    environment: Mapping[str, str] | None,
+    folder: Path | None,
+    has_errors: bool,
+    called_off: threading.Event | None,
+) -> Ended:
     try:
         process = subprocess.Popen(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if has_errors else subprocess.DEVNULL,
             env=dict(environment) if environment is not None else None,
@@ -70,15 +99,29 @@ def run_bounded(
     except (OSError, ValueError) as error:
         return Ended(None, "", False, False, clock.monotonic() - started, _why(error))
     tail = _Tail(process.stdout, output_bytes)
-    is_timed_out = False
-    try:
-        process.wait(timeout_seconds)
-    except subprocess.TimeoutExpired:
-        is_timed_out = True
+    has_ended = _wait(process, timeout_seconds, called_off)
+    if not has_ended:
         end_group(process)
     output, is_truncated = tail.text()
-    exit_code = None if is_timed_out else process.returncode
-    return Ended(exit_code, output, is_truncated, is_timed_out, clock.monotonic() - started)
+    is_called_off = not has_ended and called_off is not None and called_off.is_set()
+    return Ended(
+        process.returncode if has_ended else None,
+        output,
+        is_truncated,
+        is_timed_out=not has_ended and not is_called_off,
+        seconds=clock.monotonic() - started,
+        is_called_off=is_called_off,
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_seconds: float, called_off: threading.Event | None) -> bool:
+    """Whether it ended by itself in time."""
+    until = clock.monotonic() + timeout_seconds
+    while (left := until - clock.monotonic()) > 0 and not (called_off is not None and called_off.is_set()):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(left if called_off is None else min(left, _LOOK_SECONDS))
+            return True
+    return process.poll() is not None
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

@@ -44,6 +44,10 @@ class CommandOutcome:
     seconds: float
     #: what went wrong, a sentence for people; empty when it succeeded
     problem: str
+    #: it was ended because FORLLM stops
+    is_called_off: bool = False
+    #: there is no such program, or it may not be run
+    is_missing: bool = False
 
     @property
     def is_ok(self) -> bool:
@@ -54,12 +58,21 @@ class RunningCommand:
     """A command under way."""
 
     def __init__(
-        self, argv: Sequence[str], environment: Mapping[str, str], timeout_seconds: float, folder: Path | None
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        timeout_seconds: float,
+        folder: Path | None,
+        *,
+        given: bytes | None = None,
+        called_off: threading.Event | None = None,
     ) -> None:
         self.argv = tuple(argv)
         self._environment = environment
         self._timeout_seconds = timeout_seconds
         self._folder = folder
+        self._given = given
+        self._called_off = called_off
         self._outcome: CommandOutcome | None = None
         self._thread = threading.Thread(target=self._run, name="command", daemon=True)
         self._thread.start()
@@ -81,6 +94,8 @@ class RunningCommand:
                 output_bytes=OUTPUT_BYTES,
                 environment=self._environment,
                 folder=self._folder,
+                given=self._given,
+                called_off=self._called_off,
             )
         self._outcome = CommandOutcome(
             self.argv,
@@ -90,6 +105,8 @@ class RunningCommand:
             ended.is_timed_out,
             ended.seconds,
             _problem(ended, self.argv[0], self._timeout_seconds),
+            is_called_off=ended.is_called_off,
+            is_missing=bool(ended.problem),
         )
 
 
@@ -134,9 +151,16 @@ def run_command(
     *,
     timeout_seconds: float = TIMEOUT_SECONDS,
     folder: Path | None = None,
+    given: bytes | None = None,
+    called_off: threading.Event | None = None,
 ) -> CommandOutcome:
-    """As ``start_command``, but waits for the end: ``timeout_seconds`` + 0.6 s at most."""
-    running = start_command(command, event, facts, timeout_seconds=timeout_seconds, folder=folder)
+    """As ``start_command``, but waits for the end: ``timeout_seconds`` + 0.6 s at most.
+
+    ``given``: what the command can read from stdin. Once ``called_off`` is set, it is ended at once.
+    """
+    environment = command_environment(event, facts or {})
+    argv = parse_command(command)
+    running = RunningCommand(argv, environment, timeout_seconds, folder, given=given, called_off=called_off)
     while (outcome := running.outcome(timeout_seconds)) is None:
         continue
     return outcome
@@ -155,6 +179,8 @@ def command_environment(event: str, facts: Mapping[str, str | int | float]) -> d
 def _problem(ended: Ended, name: str, timeout_seconds: float) -> str:
     if ended.problem:
         return f"{name} could not be started: {ended.problem}."
+    if ended.is_called_off:
+        return f"{name} was ended: FORLLM stops."
     if ended.is_timed_out:
         return f"{name} was ended: it took longer than {timeout_seconds:g} s."
     if ended.exit_code is not None and ended.exit_code < 0:

@@ -61,6 +61,11 @@ def clean_text(text: str, *, field: str, max_chars: int = MAX_TEXT_BYTES) -> str
     return cleaned
 
 
+def drawn_text(text: str) -> str:
+    """A foreign text without what is not drawn: a model would read it, and a person who looks it over would not."""
+    return "".join(letter for place, letter in enumerate(text) if letter in "\n\t" or _is_kept(text, place))
+
+
 def _is_kept(text: str, place: int) -> bool:
     letter = text[place]
     if letter in _JOINERS:

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from forllm_server.crypto.sealing import CannotOpen, open_sealed, seal
 from forllm_server.errors import Invalid
 from forllm_server.notify import channel_store
-from forllm_server.notify.model import Channel, ChannelKind, SendFailed
+from forllm_server.notify.model import Channel, ChannelKind
 from forllm_server.notify.options import clean_options, destination
 from forllm_server.notify.wording import LONGEST_BODY, LONGEST_SUBJECT, check_template
+from forllm_server.outward.failure import SendFailed
 
 LONGEST_NAME = 100
 LONGEST_SECRET = 1_000

@@ -12,15 +12,15 @@ from forllm_server.db import Database
 from forllm_server.errors import Conflict
 from forllm_server.notify import channel_store, delivery_store
 from forllm_server.notify.channels import open_secret
-from forllm_server.notify.model import Channel, Delivery, DeliveryStatus, Message, Occasion, SendFailed
+from forllm_server.notify.model import Channel, Delivery, DeliveryStatus, Message, Occasion
 from forllm_server.notify.sending import send
 from forllm_server.notify.wording import BODY, SUBJECT, filled, one_line
+from forllm_server.outward.failure import SendFailed
+from forllm_server.outward.pauses import wait_after
 
 #: Who took a delivery has it for so long; a process that ends in the middle delays it by as much.
 LEASE = timedelta(minutes=3)
 MOST_ATTEMPTS = 10
-_FIRST_WAIT = timedelta(minutes=1)
-_LONGEST_WAIT = timedelta(hours=6)
 #: What has ended is listed for so long.
 KEPT = timedelta(days=90)
 _AT_ONCE = 20
@@ -89,11 +89,6 @@ def try_again(connection: Connection, delivery_id: int, now: datetime) -> None:
 def forget_old(connection: Connection, now: datetime) -> int:
     """Forget what ended long ago."""
     return delivery_store.delete_deliveries_before(connection, now - KEPT)
-
-
-def wait_after(attempts: int) -> timedelta:
-    """How long after the failed try number ``attempts`` the next one is."""
-    return min(_FIRST_WAIT * (1 << (attempts - 1)), _LONGEST_WAIT)
 
 
 def _send(

@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from forllm_server.errors import NotFound
 from forllm_server.notify.model import Delivery, DeliveryStatus, Message, Occasion
 from forllm_server.notify.tables import deliveries
+from forllm_server.outward import line_store
 
 _d = deliveries.c
-_IS_WAITING = _d.status == DeliveryStatus.WAITING.value
 
 
 def insert_delivery(connection: Connection, channel_id: int, message: Message, now: datetime) -> int | None:
@@ -42,24 +42,17 @@ def get_delivery(connection: Connection, delivery_id: int) -> Delivery:
 
 def has_due(connection: Connection, now: datetime) -> bool:
     """Whether anything is to be sent."""
-    return connection.execute(select(_d.id).where(_IS_WAITING, _d.due_at <= now).limit(1)).first() is not None
+    return line_store.has_due(connection, deliveries, now)
 
 
 def list_due_ids(connection: Connection, now: datetime, *, limit: int) -> list[int]:
     """What is to be sent, the longest due first."""
-    query = select(_d.id).where(_IS_WAITING, _d.due_at <= now).order_by(_d.due_at, _d.id).limit(limit)
-    return list(connection.execute(query).scalars())
+    return line_store.list_due_ids(connection, deliveries, now, limit=limit)
 
 
 def update_taken(connection: Connection, delivery_id: int, *, until: datetime, now: datetime) -> Delivery | None:
     """Take a delivery that is due; None when somebody else has it. Nobody else takes it before ``until``."""
-    statement = (
-        update(deliveries)
-        .where(_d.id == delivery_id, _IS_WAITING, _d.due_at <= now)
-        .values(due_at=until, attempts=_d.attempts + 1)
-        .returning(deliveries)
-    )
-    row = connection.execute(statement).one_or_none()
+    row = line_store.update_taken(connection, deliveries, delivery_id, until=until, now=now)
     return _delivery(row) if row else None
 
 
@@ -67,20 +60,21 @@ def update_ended(
     connection: Connection, taken: Delivery, status: DeliveryStatus, *, problem: str | None, now: datetime
 ) -> bool:
     """Note how a delivery that was taken ended; False when it was taken from us meanwhile."""
-    values = {"status": status.value, "problem": problem, "ended_at": now, "due_at": None}
-    return _settle(connection, taken, values)
+    return line_store.update_ended(
+        connection, deliveries, taken.id, attempt=taken.attempts, status=status.value, problem=problem, now=now
+    )
 
 
 def update_postponed(connection: Connection, taken: Delivery, *, problem: str, due_at: datetime) -> bool:
     """Note that it is tried again."""
-    return _settle(connection, taken, {"problem": problem, "due_at": due_at})
+    return line_store.update_postponed(
+        connection, deliveries, taken.id, attempt=taken.attempts, problem=problem, due_at=due_at
+    )
 
 
 def update_due_again(connection: Connection, delivery_id: int, now: datetime) -> bool:
     """Have a delivery that was given up tried again; whether there was one."""
-    is_failed = _d.status == DeliveryStatus.FAILED.value
-    values = {"status": DeliveryStatus.WAITING.value, "attempts": 0, "due_at": now, "ended_at": None}
-    return connection.execute(update(deliveries).where(_d.id == delivery_id, is_failed).values(values)).rowcount > 0
+    return line_store.update_due_again(connection, deliveries, delivery_id, now)
 
 
 def list_deliveries(
@@ -98,12 +92,6 @@ def list_deliveries(
 def delete_deliveries_before(connection: Connection, moment: datetime) -> int:
     """Forget deliveries that ended before; how many."""
     return connection.execute(delete(deliveries).where(_d.ended_at < moment)).rowcount
-
-
-def _settle(connection: Connection, taken: Delivery, values: dict[str, Any]) -> bool:
-    # The number of the try tells who took it last.
-    own = (_d.id == taken.id, _IS_WAITING, _d.attempts == taken.attempts)
-    return connection.execute(update(deliveries).where(*own).values(values)).rowcount > 0
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -9,9 +9,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
-from forllm_server.notify.addresses import connect
-from forllm_server.notify.model import SendFailed
-from forllm_server.notify.posting import tls_context
+from forllm_server.outward.addresses import connect
+from forllm_server.outward.failure import SendFailed
+from forllm_server.outward.posting import tls_context
 
 CONNECT_SECONDS = 10.0
 #: of silence

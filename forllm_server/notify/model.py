@@ -6,8 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from forllm_server.errors import ForllmError
-
 
 class ChannelKind(StrEnum):
     """How something is told."""
@@ -95,14 +93,3 @@ class Delivery:
     due_at: datetime | None
     ended_at: datetime | None
     problem: str | None
-
-
-class SendFailed(ForllmError):
-    """The message could not be sent."""
-
-    code = "send_failed"
-
-    def __init__(self, message: str, *, is_permanent: bool = False) -> None:
-        super().__init__(message)
-        #: another try would end the same
-        self.is_permanent = is_permanent

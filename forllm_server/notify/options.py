@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from forllm_server.errors import Invalid
-from forllm_server.notify.addresses import clean_host, clean_url, is_loopback, origin
 from forllm_server.notify.model import ChannelKind
+from forllm_server.outward.addresses import clean_host, clean_url, is_loopback, origin
 
 SECURITIES = ("tls", "starttls", "none")
 MOST_RECIPIENTS = 20

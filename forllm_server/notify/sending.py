@@ -1,16 +1,13 @@
 """Sending one message by a channel's kind."""
 
-import hashlib
-import hmac
 import json
 import ssl
 from datetime import datetime
 
 from forllm_server.notify.mailing import build_mail, send_mail
 from forllm_server.notify.model import Channel, ChannelKind, Delivery, Occasion
-from forllm_server.notify.posting import post
-
-SIGNATURE = "X-Forllm-Signature"
+from forllm_server.outward.posting import post
+from forllm_server.outward.signing import SIGNATURE, sign
 
 
 def send(
@@ -31,12 +28,6 @@ def send(
         _publish(channel, delivery, secret, tls)
     else:
         _call(channel, delivery, secret, now, tls)
-
-
-def sign(secret: str, body: bytes, at: int) -> str:
-    """``t=<seconds>,v1=<HMAC-SHA-256 of "<seconds>.<body>" in hexadecimal>``: proves who sent it, and when."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
 
 
 def _call(channel: Channel, delivery: Delivery, secret: str | None, now: datetime, tls: ssl.SSLContext | None) -> None:

@@ -29,7 +29,7 @@ class _Callable:
     def find(self, name: str) -> Persona | None:
         """The one persona of that name, else the one that had it once; None when there is none, or several."""
         meant = find_named(self.personas, name)
-        if not meant:
+        if not meant and slug(name):
             former = {persona_id for persona_id, earlier in self.former_names if slug(earlier) == slug(name)}
             meant = [persona for persona in self.personas if persona.id in former]
         return meant[0] if len(meant) == 1 else None

@@ -11,8 +11,10 @@ from forllm_server.pages.changes import diff_lines
 from forllm_server.pages.marks import portrait
 from forllm_server.pages.persona_form import content_of_form, model_choices, read_form, tags_of_form
 from forllm_server.pages.persona_list import LATELY, result_words
+from forllm_server.pages.trash import in_trash_words
 from forllm_server.personas.assigning import make_global_default
 from forllm_server.personas.copying import duplicate_persona
+from forllm_server.personas.draft_store import list_origins
 from forllm_server.personas.editing import change_persona, create_persona, delete_persona, revert_persona
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.overview_store import list_overviews
@@ -45,6 +47,7 @@ def create() -> Response:
     with current().database.transaction() as connection:
         persona = create_persona(connection, owner_id=current_user_id(), now=now(), **content)
         tag_persona(connection, persona.id, tags)
+    notice(f"{persona.name} is there.")
     return see_other(f"/personas/{persona.id}")
 
 
@@ -58,8 +61,10 @@ def show(persona_id: int) -> Response:
         models = dict(model_choices(connection))
         (overview,) = list_overviews(connection, [persona], since=now() - LATELY)
         names = {user.id: user.name for user in list_users(connection)}
+        origins = list_origins(connection, persona_id)
     return page(
         "persona/show.html",
+        origin=next(iter(origins.values()), None),
         persona=persona,
         versions=versions,
         is_default=persona_id == default_id,
@@ -79,8 +84,17 @@ def show_version(persona_id: int, number: int) -> Response:
         before = get_version_by_number(connection, persona_id, number - 1) if number > 1 else None
         models = dict(model_choices(connection))
         names = {user.id: user.name for user in list_users(connection)}
+        origins = list_origins(connection, persona_id)
     changes = _compare(before, version, models) if before else None
-    return page("persona/version.html", persona=persona, version=version, changes=changes, models=models, names=names)
+    return page(
+        "persona/version.html",
+        persona=persona,
+        version=version,
+        changes=changes,
+        models=models,
+        names=names,
+        origin=origins.get(version.id),
+    )
 
 
 @blueprint.get("/personas/<int:persona_id>/comparison")
@@ -113,16 +127,19 @@ def show_edit(persona_id: int) -> Response:
 def change(persona_id: int) -> Response:
     """Make the next version."""
     form = Form.of_request()
+    before = form.integer("version", least=1)
     with current().database.transaction() as connection:
-        change_persona(
+        persona = change_persona(
             connection,
             persona_id,
             editor_id=current_user_id(),
-            expected_version=form.integer("version", least=1),
+            expected_version=before,
             now=now(),
             **content_of_form(form),
         )
         tag_persona(connection, persona_id, tags_of_form(form))
+    number = persona.version.number
+    notice(f"Saved. It still is version {number}." if number == before else f"Version {number} is saved.")
     return see_other(f"/personas/{persona_id}")
 
 
@@ -164,11 +181,11 @@ def show_delete(persona_id: int) -> Response:
 
 @blueprint.post("/personas/<int:persona_id>/delete")
 def delete(persona_id: int) -> Response:
-    """Delete a persona; what it wrote stays."""
+    """Put a persona into the trash; what it wrote stays."""
     with current().database.transaction() as connection:
         persona = get_persona(connection, persona_id)
         delete_persona(connection, persona_id, now())
-    notice(f"{persona.name} was deleted. What it wrote stays.")
+    notice(f"{in_trash_words(persona.name)} What it wrote stays.", undo=f"/trash/persona/{persona_id}/restore")
     return see_other("/personas")
 
 

@@ -9,6 +9,7 @@ from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
 from forllm_server.pages.asking import model_label
 from forllm_server.pages.words import counted
+from forllm_server.personas.draft_store import count_open_drafts
 from forllm_server.personas.model import Results
 from forllm_server.personas.overview_store import list_overviews
 from forllm_server.personas.persona_store import count_personas, list_personas
@@ -41,12 +42,14 @@ def show() -> Response:
         tags = list_tags(connection)
         total = count_personas(connection)
         default_id = read_settings(connection).default_persona_id
+        draft_count = count_open_drafts(connection)
         models = {listed.model.id: model_label(listed) for listed in list_models(connection)}
     return page(
         "persona/list.html",
         overviews=overviews,
         tags=tags,
         total=total,
+        draft_count=draft_count,
         text=text,
         tag=tag,
         default_id=default_id,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
-from forllm_server.jobs import digest, experiment
+from forllm_server.jobs import digest, draft_asking, experiment
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
 from forllm_server.jobs.trying import TRIAL
@@ -24,6 +24,11 @@ _EXCERPT_CHARS = 90
 _OTHER_KINDS = {digest.NAME: "A line for the Morning page", experiment.NAME: "Asked again, for an experiment"}
 #: The kinds that answer a post without becoming a reply by themselves.
 _OUTSIDE_THREADS = (TRIAL, experiment.NAME)
+#: Who is at work on a persona that a model writes: nobody yet but the model.
+_STEP_WORDS: Mapping[str, str] = {
+    draft_asking.Step.EXPANSION: "Notes, step 1 of 2",
+    draft_asking.Step.REFINEMENT: "The text, step 2 of 2",
+}
 
 #: Hues that are easy to tell apart side by side: a model has one in the bar and in its headings.
 MODEL_HUES = (0, 8, 7, 5, 3, 2, 4, 10)
@@ -53,11 +58,15 @@ class PlanRow:
 
     @property
     def title(self) -> str:
+        if self.is_draft:
+            return "A persona by a model"
         return self.topic_title or "A topic that is no longer there"
 
     @property
     def excerpt(self) -> str:
         """The beginning of the post that was asked about."""
+        if self.is_draft:
+            return str(self.llm_request.input.get("title", ""))
         if self.llm_request.kind != ReplyKind.name:
             return _OTHER_KINDS.get(self.llm_request.kind, "Something of FORLLM's own")
         if self.post is None or self.post.is_deleted:
@@ -68,6 +77,8 @@ class PlanRow:
     def persona_words(self) -> str:
         if self.is_trial:
             return f"{self.llm_request.input.get('name', 'a persona')}, a draft"
+        if self.is_draft:
+            return _STEP_WORDS.get(str(self.llm_request.input.get("step")), "A new persona")
         return f"{self.version.name} v{self.version.number}" if self.version else "a persona"
 
     @property
@@ -84,6 +95,11 @@ class PlanRow:
         return f"/experiments/{asked.get('experiment_id')}/pairs/{asked.get('pair')}"
 
     @property
+    def is_draft(self) -> bool:
+        """Whether a persona is written by a model."""
+        return self.llm_request.kind == draft_asking.NAME
+
+    @property
     def asked_post_id(self) -> int | None:
         return asked_post_id(self.llm_request)
 
@@ -91,6 +107,8 @@ class PlanRow:
     def persona_url(self) -> str:
         if self.is_trial:
             return f"/personas/trials/{self.llm_request.id}"
+        if self.is_draft:
+            return f"/personas/drafts/{self.llm_request.input.get('draft_id', 0)}"
         return f"/personas/{self.version.persona_id}/versions/{self.version.number}" if self.version else ""
 
     @property

@@ -14,9 +14,10 @@ from forllm_server.forum.editing import restore_post
 from forllm_server.forum.model import TrashItem, TrashKind
 from forllm_server.forum.subforums import restore_subforum
 from forllm_server.forum.topics import restore_topic
-from forllm_server.forum.trash import purge_trash
 from forllm_server.forum.trash_store import list_trash
+from forllm_server.jobs.erasing import erase_trash
 from forllm_server.pages.words import counted
+from forllm_server.personas.trash import restore_persona
 from forllm_server.web.current import current
 from forllm_server.web.fragments import notice, page, see_other
 from forllm_server.web.paging import decode_cursor, encode_cursor
@@ -31,6 +32,7 @@ RESTORERS: dict[TrashKind, Callable[[Connection, int], Any]] = {
     TrashKind.TOPIC: restore_topic,
     TrashKind.POST: restore_post,
     TrashKind.ATTACHMENT: restore_file,
+    TrashKind.PERSONA: restore_persona,
 }
 #: where each kind is seen once it is back
 _ADDRESSES = {
@@ -38,6 +40,7 @@ _ADDRESSES = {
     TrashKind.TOPIC: "/topics/{}",
     TrashKind.POST: "/posts/{}",
     TrashKind.ATTACHMENT: "/attachments/{}",
+    TrashKind.PERSONA: "/personas/{}",
 }
 
 
@@ -84,11 +87,12 @@ def show_erase() -> Response:
 def erase() -> Response:
     """Erase everything in the trash for good."""
     with current().database.transaction() as connection:
-        erased = purge_trash(connection, older_than_days=0, now=now())
+        erased = erase_trash(connection, older_than_days=0, now=now())
     words = (
         counted(erased.subforums, "subforum"),
         counted(erased.topics, "topic"),
         counted(erased.posts, "post"),
+        counted(erased.personas, "persona"),
     )
     notice(f"Erased for good: {', '.join(words)}.")
     return see_other("/trash")

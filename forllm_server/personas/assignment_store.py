@@ -75,8 +75,3 @@ def delete_assignment(connection: Connection, *, subforum_id: int, persona_id: i
             persona_assignments.c.subforum_id == subforum_id, persona_assignments.c.persona_id == persona_id
         )
     )
-
-
-def delete_assignments(connection: Connection, persona_id: int) -> None:
-    """Forget a persona everywhere."""
-    connection.execute(delete(persona_assignments).where(persona_assignments.c.persona_id == persona_id))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.errors import Conflict, Invalid, NotAllowed
 from forllm_server.markup.names import clean_name, clean_text, name_key
-from forllm_server.personas import assignment_store, persona_store, version_store
+from forllm_server.personas import persona_store, version_store
 from forllm_server.personas.model import Persona, PersonaContent, PersonaVersion
 from forllm_server.personas.parameters import clean_parameters
 from forllm_server.settings.values import change_settings, read_settings
@@ -89,7 +89,7 @@ def revert_persona(connection: Connection, persona_id: int, *, number: int, edit
 
 
 def delete_persona(connection: Connection, persona_id: int, now: datetime) -> None:
-    """Delete a persona: its posts and versions stay, its assignments go.
+    """Put a persona into the trash: its posts and versions stay, and its assignments wait for it to come back.
 
     If it was the default of the whole forum the built-in one is. Raises NotFound, or NotAllowed for the built-in one.
     """
@@ -99,7 +99,6 @@ def delete_persona(connection: Connection, persona_id: int, now: datetime) -> No
             f"{persona.name} is built in and cannot be deleted: it answers when nobody else is chosen. "
             "You can change it, or make another persona the default."
         )
-    assignment_store.delete_assignments(connection, persona_id)
     persona_store.update_persona(connection, persona_id, deleted_at=now)
     if read_settings(connection).default_persona_id == persona_id:
         builtin = ensure_builtin(connection, now)

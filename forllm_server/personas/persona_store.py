@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.errors import NameTaken, NotFound
 from forllm_server.markup import names
 from forllm_server.personas.model import Persona
-from forllm_server.personas.tables import persona_tags, persona_versions, personas
+from forllm_server.personas.tables import (
+    persona_assignments,
+    persona_pictures,
+    persona_tags,
+    persona_versions,
+    personas,
+)
 from forllm_server.personas.version_store import version_from
 
 _IS_THERE = personas.c.deleted_at.is_(None)
@@ -88,6 +94,21 @@ def update_persona(connection: Connection, persona_id: int, **values: Any) -> No
             connection.execute(update(personas).where(personas.c.id == persona_id).values(**values))
     except IntegrityError as error:
         raise NameTaken(field="name") from error
+
+
+def is_erased(connection: Connection, persona_id: int) -> bool:
+    """Whether a deleted persona cannot come back any more."""
+    query = select(personas.c.erased_at.is_not(None)).where(personas.c.id == persona_id)
+    return connection.execute(query).scalar_one()
+
+
+def update_erased(connection: Connection, *, until: datetime, now: datetime) -> int:
+    """Mark those deleted until then as erased, with all that only they had; how many."""
+    is_due = (personas.c.deleted_at <= until, personas.c.erased_at.is_(None))
+    due = select(personas.c.id).where(*is_due)
+    for table in (persona_assignments, persona_tags, persona_pictures):
+        connection.execute(delete(table).where(table.c.persona_id.in_(due)))
+    return connection.execute(update(personas).where(*is_due).values(erased_at=now)).rowcount
 
 
 def _existing(persona: Persona | None) -> Persona:

@@ -34,6 +34,8 @@ personas = Table(
     Column("deleted_at", UtcDateTime),
     # What an imported character card holds besides, for its export.
     Column("card", Json),
+    # Since then a deleted one cannot be restored; its versions stay, for posts name them.
+    Column("erased_at", UtcDateTime),
     Index("uq_personas_name_key", "name_key", unique=True, sqlite_where=_IS_THERE, postgresql_where=_IS_THERE),
 )
 
@@ -99,4 +101,46 @@ persona_trials = Table(
     Column("text", Text, nullable=False),
     Column("thinking", Text, nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+_IS_OPEN = text("accepted_at IS NULL AND dropped_at IS NULL AND replaced_at IS NULL")
+
+# What a model wrote, or is to write, from which a person makes a persona; and, once it is one, where that came from.
+persona_drafts = Table(
+    "persona_drafts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    # Names those that were asked for together; each is one number of so many in total.
+    Column("group_id", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    # What the person wrote; of a subforum its name and description as they were then.
+    Column("brief", Text, nullable=False),
+    Column("wished_name", String, nullable=False, server_default=""),
+    Column("subforum_id", ForeignKey("subforums.id", ondelete="SET NULL")),
+    Column("subforum_name", String, nullable=False, server_default=""),
+    Column("subforum_text", Text, nullable=False, server_default=""),
+    # The draft that this one is written instead of, and what the person said about that one.
+    Column("previous_id", ForeignKey("persona_drafts.id", ondelete="SET NULL")),
+    Column("remark", Text, nullable=False, server_default=""),
+    Column("expansion_llm_request_id", ForeignKey("llm_requests.id")),
+    Column("expansion", Text, nullable=False, server_default=""),
+    # The step that is to be done, or was done last.
+    Column("llm_request_id", ForeignKey("llm_requests.id")),
+    # Word for word what the model wrote, and what was read from it.
+    Column("answer", Text, nullable=False, server_default=""),
+    Column("name", String, nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("instructions", Text, nullable=False, server_default=""),
+    Column("model_name", String, nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("written_at", UtcDateTime),
+    Column("replaced_at", UtcDateTime),
+    Column("dropped_at", UtcDateTime),
+    Column("accepted_at", UtcDateTime),
+    Column("persona_version_id", ForeignKey("persona_versions.id")),
+    Index("ix_persona_drafts_open", "id", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    Index("ix_persona_drafts_group_id", "group_id"),
+    Index("ix_persona_drafts_persona_version_id", "persona_version_id"),
 )

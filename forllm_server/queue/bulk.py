@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from forllm_server.db.lines import savepoint
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.queue import control, moving
 from forllm_server.queue.llm_request_store import list_for_change
@@ -65,7 +66,7 @@ def _each(connection: Connection, llm_request_ids: Sequence[int], change: Callab
     for llm_request_id in dict.fromkeys(llm_request_ids):
         try:
             # PostgreSQL gives up a whole transaction for one row that collides with another.
-            with connection.begin_nested():
+            with savepoint(connection):
                 changed.append(change(llm_request_id))
         except (Conflict, NotFound) as error:
             refused[llm_request_id] = error.message

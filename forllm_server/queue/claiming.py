@@ -14,6 +14,7 @@ from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import Cause, LlmRequest, Status
 from forllm_server.queue.picks_store import Queued
 from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, decide
+from forllm_server.queue.telling import tell_failed
 
 #: How long a worker's hold lasts without a sign of life.
 LEASE = timedelta(seconds=30)
@@ -111,8 +112,11 @@ def _rescue(
     rescued = []
     list_for_change(connection, [request.id for request in lost])
     for request in lost:
-        if lease_store.update_abandoned(connection, request, _decide_lost(request, now, dice()), now=now):
+        decision = _decide_lost(request, now, dice())
+        if lease_store.update_abandoned(connection, request, decision, now=now):
             rescued.append(request)
+            if decision.status is Status.FAILED:
+                tell_failed(connection, request, decision.cause, decision.detail, now)
     return rescued
 
 

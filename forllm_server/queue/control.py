@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from forllm_server import clock
+from forllm_server.db.lines import log_on_commit
 from forllm_server.errors import Conflict, Invalid
 from forllm_server.queue import chain_store
 from forllm_server.queue.llm_request_store import (
@@ -41,9 +42,12 @@ def cancel_llm_request(connection: Connection, llm_request_id: int, now: datetim
     )
     if cancelled is not None:
         chain_store.update_descendants_to_ended(connection, llm_request_id, Status.CANCELLED, now)
+        note(connection, "cancelled", cancelled)
     stopping = cancelled or update_status(
         connection, llm_request_id, from_statuses=(Status.RUNNING,), values={"is_cancel_requested": True}
     )
+    if stopping is not None and cancelled is None:
+        note(connection, "cancel_asked", stopping)
     return stopping or _refuse(connection, llm_request_id, "cannot be cancelled any more", (Status.CANCELLED,))
 
 
@@ -64,6 +68,7 @@ def retry_llm_request(connection: Connection, llm_request_id: int, now: datetime
     )
     if retried is not None:
         chain_store.update_descendants_to_waiting(connection, llm_request_id, now)
+        note(connection, "retried", retried)
     return retried or _refuse(connection, llm_request_id, "cannot be retried", (Status.QUEUED, Status.RUNNING))
 
 
@@ -89,6 +94,8 @@ def requeue_llm_request(connection: Connection, llm_request_id: int, *, model_id
     )
     if requeued is not None and held is None:
         chain_store.update_descendants_to_waiting(connection, llm_request_id, now)
+    if requeued is not None:
+        note(connection, "requeued", requeued, model=model_name)
     return requeued or _refuse(connection, llm_request_id, "cannot be given to another model", ())
 
 
@@ -136,6 +143,8 @@ def hold_llm_request(connection: Connection, llm_request_id: int, now: datetime 
         values={"status": Status.HELD.value, "cause": Cause.HELD.value, "cause_detail": None, "due_at": None},
         event=(Happening.HELD, now or clock.now()),
     )
+    if held is not None:
+        note(connection, "held", held)
     return held or _refuse(connection, llm_request_id, "cannot be held", (Status.HELD,))
 
 
@@ -150,6 +159,8 @@ def release_llm_request(connection: Connection, llm_request_id: int, now: dateti
         | place_in_chain(connection, llm_request_id, now),
         event=(Happening.RELEASED, now),
     )
+    if released is not None:
+        note(connection, "released", released)
     return released or _refuse(connection, llm_request_id, "cannot be released", (Status.QUEUED, Status.RUNNING))
 
 
@@ -175,13 +186,21 @@ def run_llm_request_now(connection: Connection, llm_request_id: int, now: dateti
     )
     if moved is not None:
         chain_store.update_descendants_lane(connection, llm_request_id, Lane.LIVE.value)
+        note(connection, "moved", moved, to="now")
     return moved or _refuse(connection, llm_request_id, "cannot be run now", (Status.RUNNING,))
 
 
 def change_priority(connection: Connection, llm_request_id: int, priority: int) -> LlmRequest:
     """Higher goes first; 0 is usual."""
     changed = update_status(connection, llm_request_id, from_statuses=_NOT_STARTED, values={"priority": priority})
+    if changed is not None:
+        note(connection, "moved", changed, priority=priority)
     return changed or _refuse(connection, llm_request_id, "has no place in line any more", ())
+
+
+def note(connection: Connection, what: str, request: LlmRequest, **more: object) -> None:
+    """One line in the log of what a person did to a request, once it holds."""
+    log_on_commit(connection, f"llm_request.{what}", **request.log_context(), **more)
 
 
 def _refuse(connection: Connection, llm_request_id: int, what: str, is_fine_when: Sequence[Status]) -> LlmRequest:

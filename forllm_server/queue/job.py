@@ -14,8 +14,9 @@ from forllm_server.errors import ForllmError, Unavailable
 from forllm_server.queue import backend_state_store, chunk_store, lease_store, prompt_store
 from forllm_server.queue.claiming import LEASE
 from forllm_server.queue.lease_store import Lease, Outcome
-from forllm_server.queue.model import Cause, LlmRequest
+from forllm_server.queue.model import Cause, LlmRequest, Status
 from forllm_server.queue.retry import Decision
+from forllm_server.queue.telling import tell_failed
 
 #: A checkpoint is written after this long or this much, whichever comes first.
 CHECKPOINT_SECONDS = 1.0
@@ -253,6 +254,8 @@ class Job:
             is_ours = lease_store.update_unfinished(connection, self.lease, decision, now=now)
             if is_ours and not keeps_partial:
                 chunk_store.delete_chunks(connection, self.request.id)
+            if is_ours and decision.status is Status.FAILED:
+                tell_failed(connection, self.request, decision.cause, decision.detail, now)
         self.is_settled = True
         return is_ours
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from forllm_server.errors import Conflict
 from forllm_server.queue.backend_state_store import list_last_served
 from forllm_server.queue.chain_store import update_descendants_lane
-from forllm_server.queue.control import place_in_chain
+from forllm_server.queue.control import note, place_in_chain
 from forllm_server.queue.dispatch import Candidate
 from forllm_server.queue.event_store import insert_event, insert_events
 from forllm_server.queue.llm_request_store import get_llm_request, list_for_change, update_status
@@ -52,6 +52,8 @@ def move_llm_requests(
     insert_events(connection, ids, Happening.MOVED, at=now)
     for topic_id in {request.topic_id for request in moved}:
         bump_versions(connection, topic_id)
+    for request in moved:
+        note(connection, "moved", request, to="top" if before_id is None else f"before {before_id}")
     return [get_llm_request(connection, each) for each in ids]
 
 
@@ -60,7 +62,9 @@ def unpin_llm_request(connection: Connection, llm_request_id: int, now: datetime
     _get_in_line(connection, llm_request_id)
     event = (Happening.MOVED, now)
     update_status(connection, llm_request_id, from_statuses=_IN_LINE, values={"pinned": None}, event=event)
-    return get_llm_request(connection, llm_request_id)
+    unpinned = get_llm_request(connection, llm_request_id)
+    note(connection, "moved", unpinned, to="its own place")
+    return unpinned
 
 
 def run_llm_request_tonight(connection: Connection, llm_request_id: int, now: datetime) -> LlmRequest:
@@ -87,6 +91,7 @@ def run_llm_request_tonight(connection: Connection, llm_request_id: int, now: da
         raise Conflict("This LLM request has no place in line any more.")
     update_descendants_lane(connection, llm_request_id, Lane.NIGHT.value)
     insert_event(connection, changed.id, Happening.MOVED, at=now, run=changed.run, detail="to the night")
+    note(connection, "moved", changed, to="night")
     return changed
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from forllm_server.db.lines import log_on_commit
 from forllm_server.errors import Invalid, NotFound
 from forllm_server.queue import pause_store
 from forllm_server.queue.model import Pause
@@ -40,6 +41,9 @@ def pause(
     made = Pause(scope, until, reason.strip(), now, is_by_machine)
     pause_store.replace_pause(connection, made)
     bump_versions(connection, None)
+    if not is_by_machine:
+        # What the machine does by itself is told where it decides.
+        log_on_commit(connection, "queue.paused", backend=backend_id, until=until)
     return made
 
 
@@ -51,6 +55,8 @@ def resume(connection: Connection, *, backend_id: int | None, is_by_machine: boo
         return False
     pause_store.delete_pause(connection, scope)
     bump_versions(connection, None)
+    if not is_by_machine:
+        log_on_commit(connection, "queue.resumed", backend=backend_id)
     return True
 
 

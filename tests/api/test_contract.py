@@ -12,6 +12,7 @@ from forllm_server.api.strict_json import read_json
 from forllm_server.config import CHECKOUT
 from forllm_server.db import Database
 from forllm_server.web.paging import Malformed
+from tests.api.test_persona_drafts import add_draft
 from tests.conftest import EVENING
 from tests.support.world import make_world
 from tests.votes.world import Contest
@@ -104,6 +105,9 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
         ("/api/v1/personas/1/copies", {}),
         ("/api/v1/persona-files", {"persona": {"name": "C", "description": "x", "first_mes": ""}}),
         ("/api/v1/persona-trials", {"post_id": topic["post_id"], "name": "D", "instructions": "x"}),
+        ("/api/v1/persona-drafts", {"description": "x"}),
+        (f"/api/v1/persona-drafts/{add_draft(sqlite_database)}/acceptance", {}),
+        (f"/api/v1/persona-drafts/{add_draft(sqlite_database)}/regenerations", {}),
         ("/api/v1/schedule/windows", window),
         ("/api/v1/schedule/exceptions", {"date": "2026-12-24", "kind": "closed"}),
         ("/api/v1/schedule/extension", {"until": "23:59", "backend_id": 1}),
@@ -144,6 +148,8 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
                 "options": {"base_url": "http://127.0.0.1:9", "topic": "night", "may_be_local": True},
             },
         ),
+        ("/api/v1/hooks", {"kind": "command", "name": "H", "events": ["night.over"], "command": "true"}),
+        ("/api/v1/hooks/1/tests", {}),
     ]
     for number, (address, body) in enumerate(creates):
         first, second = (

@@ -48,6 +48,6 @@ def test_a_name_given_away_meanwhile_keeps_a_subforum_in_the_trash(client: Flask
 
 def test_the_erased_does_not_come_back(client: FlaskClient, topic: dict[str, int]) -> None:
     client.delete(f"/api/v1/topics/{topic['id']}")
-    assert client.delete("/api/v1/trash").get_json() == {"subforums": 0, "topics": 1, "posts": 1}
+    assert client.delete("/api/v1/trash").get_json() == {"subforums": 0, "topics": 1, "posts": 1, "personas": 0}
     assert client.post(f"/api/v1/topics/{topic['id']}/restoration").status_code == 404
     assert client.post("/api/v1/topics/99/restoration").status_code == 404

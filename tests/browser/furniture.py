@@ -98,6 +98,7 @@ def furnish(forum: Forum) -> Furnished:
         deepest_id = forum.reply(deepest_id, f"Step {depth} of the stairs, with a few words to read on it.")
     too_long_id = forum.topic(subforum_id, "Too much for this model", "word " * 6000)[1]
     failed = forum.wait_for_status(forum.ask(too_long_id), "failed")
+    _hook(forum)
     window_id = close_window(forum)
     # What a worker knows of the hours is at most a second old.
     time.sleep(1.2)
@@ -134,6 +135,14 @@ def _experiment(forum: Forum, persona_id: int) -> int:
     version_id = forum.api("GET", f"personas/{persona_id}")["version_id"]
     made = forum.api("POST", "experiments", {"is_everything": True, "persona_version_id": version_id})
     return int(forum.api("POST", f"experiments/{made['id']}/start", {})["id"])
+
+
+def _hook(forum: Forum) -> None:
+    """One whose calls fail, with a long reason."""
+    url = f"http://127.0.0.1:1/{'hooks-of-mine/' * 20}"
+    events = ["topic.opened", "night.over"]
+    made = forum.api("POST", "hooks", {"kind": "webhook", "name": "Far", "events": events, "url": url})
+    forum.api("POST", f"hooks/{made['id']}/tests")
 
 
 def _personas(forum: Forum, subforum_id: int) -> int:

@@ -25,6 +25,7 @@ SIGHTS: dict[str, dict[str, Any]] = {
 }
 PATHS = (
     "/morning", "/notifications", "/notifications/channels/new?kind=email",
+    "/hooks", "/hooks/new", "/hooks/new?kind=webhook", "/hooks/1", "/hooks/1/delete", "/hooks/calls/1",
     "/", "/subforums", "/subforums/new", "/subforums/{subforum_id}", "/subforums/{subforum_id}/edit",
     "/subforums/{subforum_id}/personas", "/subforums/{subforum_id}/topics/new",
     "/topics/{typical_id}", "/topics/{typical_id}/edit", "/topics/{long_id}", "/topics/{deep_id}",
@@ -36,7 +37,8 @@ PATHS = (
     "/topics", "/topics?show=awaiting", "/tags", "/topics/{typical_id}/merge", "/posts/{reply_id}/split",
     "/queue", "/queue?show=failed", "/queue?show=done", "/queue/{waiting_id}", "/queue/{succeeded_id}",
     "/queue/{failed_id}", "/queue/history", "/queue/history?text=night", "/queue?backend_id=2&first=2", "/workers",
-    "/personas", "/personas/new", "/personas/import", "/personas/{persona_id}", "/personas/{persona_id}/edit",
+    "/personas", "/personas/new", "/personas/import", "/personas/drafts/new", "/personas/drafts",
+    "/personas/{persona_id}", "/personas/{persona_id}/edit",
     "/personas/{persona_id}/versions/1", "/personas/{persona_id}/comparison", "/personas/{persona_id}/delete",
     "/schedule", "/schedule/windows/{window_id}",
     "/backends", "/backends/offers", "/backends/new", "/backends/1", "/backends/2", "/backends/2/edit",
@@ -53,11 +55,13 @@ WRONG = (
     ("/subforums/{subforum_id}/topics/new", {"title": ""}),
     ("/posts/{reply_id}/reply", {"content": ""}),
     ("/personas/new", {"name": "", "temperature": "hot"}),
+    ("/personas/drafts/new", {"description": "", "count": "99"}),
     ("/backends/new", {"name": "Attic", "base_url": "gopher://127.0.0.1"}),
     ("/schedule/windows/{window_id}", {"start_minute": "half past ten"}),
     ("/batches/new", {"template": "Why?", "title": "Towns", "text": "Graz"}),
     ("/experiments/new", {"tag": "no such tag", "name": "Again"}),
     ("/settings", {"posts_per_page": "many"}),
+    ("/hooks/new", {"name": "Mine", "command": 'say "half'}),
 )
 
 #: Controls that stand by themselves and are too low for a finger, in CSS pixels.

@@ -9,6 +9,9 @@ from click.testing import CliRunner
 from forllm_server import cli, clock
 from forllm_server.cli.options import read_config
 from forllm_server.cli.runtime import opened
+from forllm_server.cli.workers import Workers
+from forllm_server.queue.wakeup import Wakeup
+from forllm_server.queue.worker import WorkerPool
 from forllm_server.queue.worker_store import list_workers
 from tests.support.processes import ForllmProcess
 from tests.support.world import insert_backend, make_world
@@ -31,6 +34,21 @@ def test_a_backend_that_there_is_not_is_told_with_those_there_are(tmp_path: Path
     assert done.exit_code == 1
     assert "There is no backend “Roof”. There is" in done.output
     assert "Attic, Desk" in done.output
+
+
+def test_who_is_told_to_stop_in_the_middle_of_the_start_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told(Exception):
+        pass
+
+    def tell(_pool: WorkerPool) -> None:
+        raise Told
+
+    monkeypatch.setattr(WorkerPool, "start", tell)
+    with opened(read_config({"data_dir": tmp_path, "embedded": False})) as installation:
+        workers = Workers(installation, threads=1, wakeup=Wakeup())
+        with pytest.raises(Told):
+            workers.start()
+        assert workers.stop(1)
 
 
 @pytest.mark.slow

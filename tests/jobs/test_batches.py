@@ -19,6 +19,7 @@ from forllm_server.jobs import batches as rules
 from forllm_server.jobs import staging
 from forllm_server.jobs.staging import tend_batches
 from forllm_server.queue.prompt_store import find_prompt
+from tests.hooks.making import add, calls
 from tests.jobs.conftest import Evening
 from tests.support.scripted_server import Script
 from tests.support.world import LOCAL_USER, World, make_world
@@ -112,6 +113,18 @@ def test_only_so_many_are_in_the_queue_and_the_rest_follows_until_it_is_finished
     assert (done.asked_count, done.settled_count) == (10, 10)
     assert done.finished_at is not None
     assert progress(database, batch.id).percent == 100
+
+
+def test_hooks_hear_once_that_a_batch_is_finished_and_not_that_one_was_called_off(forum: Forum) -> None:
+    database, world = forum
+    add(database, clock.now(), events=["batch.finished"])
+    called_off, batch = create(database, world), create(database, world, title="Another")
+    with database.transaction() as connection:
+        rules.cancel_batch(connection, called_off.id, clock.now())
+    change_requests(database, status="succeeded")
+    for _ in range(2):
+        tend_batches(database, clock.now())
+    assert [dict(call.facts) for call in calls(database)] == [{"batch_id": batch.id, "topic_id": batch.topic_id}]
 
 
 def test_a_paused_batch_holds_what_waits_and_goes_on_when_resumed(

@@ -22,6 +22,7 @@ from forllm_server.queue.pausing import pause, resume
 from forllm_server.schedule.planning import add_window, new_window
 from forllm_server.schedule.windows import DAYS
 from forllm_server.settings.values import change_settings
+from tests.hooks.making import add, calls
 from tests.jobs.conftest import SECRET_KEY, Evening
 from tests.morning.night_world import answer, end_request
 from tests.support.outside import Hook
@@ -104,6 +105,17 @@ def test_a_night_ends_with_one_message(night: NightWorld) -> None:
     link = "http://desk.local:4773/morning/2026-11-21"
     assert night.told() == [("night", f"1 of 2 answered, 1 failed.\n1 min of work. 0.71 kWh, measured.\n{link}")]
     assert len(night.hook.posted) == 1
+
+
+def test_hooks_hear_once_that_a_night_is_over(night: NightWorld) -> None:
+    night.set(digest="off")
+    add(night.database, NIGHT, events=["night.over"])
+    answer(night.database, night.world, NIGHT)
+    for at in (LATE, OVER, OVER + timedelta(minutes=1)):
+        night.tend(at)
+    assert [dict(call.facts) for call in calls(night.database)] == [
+        {"day": "2026-11-21", "answered": 1, "failed": 0, "waiting": 0}
+    ]
 
 
 def test_work_that_goes_on_keeps_the_night_open_until_its_end(night: NightWorld) -> None:

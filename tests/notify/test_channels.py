@@ -20,10 +20,11 @@ from forllm_server.notify.delivering import (
     send_test,
     tell,
     try_again,
-    wait_after,
 )
-from forllm_server.notify.model import Channel, DeliveryStatus, Message, Occasion, SendFailed
+from forllm_server.notify.model import Channel, DeliveryStatus, Message, Occasion
 from forllm_server.notify.wording import PLACEHOLDERS, check_template, filled, one_line
+from forllm_server.outward.failure import SendFailed
+from forllm_server.outward.pauses import wait_after
 from tests.support.outside import Hook
 from tests.support.world import LOCAL_USER
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from forllm_server.notify import addresses, posting
-from forllm_server.notify.model import Channel, ChannelKind, Delivery, DeliveryStatus, Occasion, SendFailed
+from forllm_server.notify.model import Channel, ChannelKind, Delivery, DeliveryStatus, Occasion
 from forllm_server.notify.options import clean_options
-from forllm_server.notify.sending import send, sign
+from forllm_server.notify.sending import send
+from forllm_server.outward.failure import SendFailed
+from forllm_server.outward.signing import sign
 from tests.support.outside import Hook, MailServer, client_tls
 
 AT = datetime(2026, 11, 21, 6, 15, tzinfo=UTC)
@@ -88,56 +89,12 @@ def test_another_status_is_a_failure_that_is_final_or_not(hook: Hook, status: in
     assert caught.value.is_permanent is is_permanent
 
 
-def test_a_server_that_says_nothing_is_given_up_in_time(hook: Hook) -> None:
-    hook.answers.append((0, ""))
-    with pytest.raises(SendFailed, match="did not answer in time") as caught:
-        posting.post(f"{hook.url}/", b"{}", {}, may_be_local=True, total_seconds=0.2)
-    assert not caught.value.is_permanent
-
-
 def test_a_server_that_is_not_there_may_be_there_later() -> None:
     with Hook() as gone:
         url = gone.url
     with pytest.raises(SendFailed, match="does not answer") as caught:
         send(channel("webhook", url=url), delivery(), None, AT)
     assert not caught.value.is_permanent
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost/", "http://[::1]/", "http://10.1.2.3/",
-                                 "http://192.168.0.1/", "http://169.254.169.254/", "http://[::ffff:127.0.0.1]/",
-                                 "http://0.0.0.0/", "http://100.64.0.1/", "http://2130706433/"])  # fmt: skip
-def test_own_networks_are_not_spoken_to_unless_that_is_ticked(url: str) -> None:
-    with pytest.raises(SendFailed, match="an address of a network of one's own") as caught:
-        posting.post(url, b"{}", {}, may_be_local=False)
-    assert caught.value.is_permanent
-
-
-def test_odd_ports_are_not_spoken_to_unless_that_is_ticked() -> None:
-    with pytest.raises(SendFailed, match="port 6379"):
-        posting.post("http://example.org:6379/", b"{}", {}, may_be_local=False)
-
-
-def test_a_name_is_looked_up_once_and_the_checked_address_is_used(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    real = addresses.socket.getaddrinfo
-
-    def look_up(host: str, *rest: Any, **more: Any) -> Any:
-        asked.append(host)
-        return real("127.0.0.1" if host == "hook.example" else host, *rest, **more)
-
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", look_up)
-    posting.post(f"http://hook.example:{hook.port}/", b"{}", {}, may_be_local=True)
-    assert asked.count("hook.example") == 1
-    assert hook.posted[0].headers["host"] == f"hook.example:{hook.port}"
-
-
-def test_tls_is_checked() -> None:
-    with Hook(is_secure=True) as secure:
-        posting.post(f"{secure.url}/", b"{}", {}, may_be_local=True, tls=client_tls())
-        assert len(secure.posted) == 1
-        with pytest.raises(SendFailed, match="securely"):
-            posting.post(f"{secure.url}/", b"{}", {}, may_be_local=True)
-        assert len(secure.posted) == 1
 
 
 def mail_channel(server: MailServer, **options: Any) -> Channel:

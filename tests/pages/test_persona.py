@@ -80,6 +80,34 @@ def test_a_deleted_persona_is_gone_from_the_list_but_its_versions_can_be_read(br
     assert "deleted since" in browser.words()
 
 
+def test_a_deleted_persona_is_brought_back_by_the_undo_and_from_the_trash(browser: Browser) -> None:
+    make(browser)
+    assert "Skeptic is there." in browser.text
+    browser.open("/personas/2/delete")
+    browser.send("/personas/2/delete", {})
+    browser.send("/trash/persona/2/restore", {})
+    assert (browser.path, browser.page.h1.get_text()) == ("/personas/2", "Skeptic")
+    browser.open("/personas/2/delete")
+    browser.send("/personas/2/delete", {})
+    browser.open("/trash")
+    assert "Persona" in browser.words()
+    browser.open("/trash/erase")
+    browser.send("/trash/erase", {})
+    assert "1 persona" in browser.words()
+    browser.open("/personas/2/versions/1")
+    assert "deleted since" in browser.words()
+
+
+def test_saving_says_what_was_saved(browser: Browser) -> None:
+    make(browser)
+    browser.open("/personas/2/edit")
+    browser.send("/personas/2/edit", {"instructions": "Doubt one thing."})
+    assert "Version 2 is saved." in browser.text
+    browser.open("/personas/2/edit")
+    browser.send("/personas/2/edit", {"tags": "night"})
+    assert "Saved. It still is version 2." in browser.text
+
+
 def test_another_can_be_made_the_forums_default(browser: Browser) -> None:
     make(browser)
     browser.send("/personas/2/default", {})

@@ -19,7 +19,7 @@ def test_what_is_erased_is_gone_for_good(browser: Browser, sqlite_database: Data
     assert "ZFS or Btrfs?" in browser.open("/trash").get_text()
     browser.open("/trash/erase")
     browser.send("/trash/erase", {})
-    assert "Erased for good: 0 subforums, 1 topic, 1 post" in browser.words()
+    assert "Erased for good: 0 subforums, 1 topic, 1 post, 0 personas" in browser.words()
     assert "The trash is empty" in browser.words()
 
 

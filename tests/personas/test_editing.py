@@ -126,7 +126,6 @@ def test_a_deleted_persona_leaves_its_versions_and_frees_its_name(database: Data
                 act()
         assert version_store.get_version(connection, made.version.id) == made.version
         assert assignment_store.list_assignments(connection, subforum_id) == []
-        assert assignment_store.list_subforum_ids(connection, made.id) == []
         assert [persona.name for persona in persona_store.list_personas(connection)] == ["Assistant"]
         assert create(connection).id != made.id
 

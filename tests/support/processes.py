@@ -99,7 +99,8 @@ class ForllmProcess:
             assert found or self.is_running, f"it ended ({self.process.returncode}): {self.words()}"
             return found
 
-        found: re.Match[str] = wait_for(heard, f"the words {pattern!r}", self.words)
+        # On a busy machine, with processes stopped that hold locks, a start may take its time.
+        found: re.Match[str] = wait_for(heard, f"the words {pattern!r}", self.words, seconds=120)
         return found
 
     def api(self, method: str, path: str, body: Any = None, **headers: str) -> Any:

@@ -6,7 +6,7 @@ from alembic import op
 from forllm_server.db.types import Id, UtcDateTime
 
 revision = "0019"
-down_revision = "0014"
+down_revision = "0017"
 
 #: Topics with a tag, as long as neither they nor their subforum lie in the trash.
 _COUNTED = """

@@ -1,4 +1,4 @@
-// <forllm-trial data-url>: the answer to a trial as it comes, until it is finished.
+// <forllm-trial data-url data-ended>: what a model writes for this page as it comes, until it is finished.
 import { announce, elementsOf } from "../lib/html.js";
 
 const EVERY_MS = 1500;
@@ -16,7 +16,7 @@ class ForllmTrial extends HTMLElement {
 
   wait() {
     if (this.querySelector("[data-unfinished]")) this.timer = setTimeout(() => this.refresh(), EVERY_MS);
-    else if (this.isWaiting) announce("The trial has ended.");
+    else if (this.isWaiting) announce(this.dataset.ended);
   }
 
   async refresh() {

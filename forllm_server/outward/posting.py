@@ -1,16 +1,18 @@
 """One HTTP request outward: bounded in time and size, to the address that was checked, never redirected or proxied."""
 
+import contextlib
 import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from forllm_server.notify.addresses import connect
-from forllm_server.notify.model import SendFailed
+from forllm_server.outward.addresses import connect
+from forllm_server.outward.failure import SendFailed
 
 CONNECT_SECONDS = 10.0
 #: for everything after the connection, however slowly the other side drips
@@ -21,6 +23,14 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 _PASSING = frozenset({408, 409, 425, 429})
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the other side said to what it took. ``text``: the beginning, where it was to be kept."""
+
+    status: int
+    text: str = ""
+
+
 def post(
     url: str,
     body: bytes,
@@ -29,8 +39,10 @@ def post(
     may_be_local: bool,
     tls: ssl.SSLContext | None = None,
     total_seconds: float = TOTAL_SECONDS,
-) -> None:
-    """Post to a checked address. Raises SendFailed for anything but a 2xx answer."""
+    keeps_text: bool = False,
+) -> Answer:
+    """Post to a checked address. ``keeps_text``: whether the answer's beginning is read. Raises SendFailed for
+    anything but a 2xx answer."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or _USUAL_PORTS[parts.scheme]
@@ -52,6 +64,7 @@ def post(
         connection.request("POST", target, body, own | dict(headers))
         with connection.getresponse() as response:
             _check(response, host)
+            return Answer(response.status, _beginning(response) if keeps_text else "")
     except ssl.SSLError as error:
         raise SendFailed(f"{host} cannot be spoken to securely: {error.reason or error}.") from error
     except (HTTPException, OSError) as error:
@@ -76,12 +89,22 @@ def _check(response: HTTPResponse, host: str) -> None:
     if 300 <= status < 400:
         elsewhere = response.headers.get("Location", "elsewhere")[:200]
         raise SendFailed(
-            f"{host} sends on to {elsewhere}. That is not followed: enter the right address.", is_permanent=True
+            f"{host} sends on to {elsewhere}. That is not followed: enter the right address.",
+            is_permanent=True,
+            status=status,
         )
     text = response.read(_READ_BYTES).decode("utf-8", "replace")
     said = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:200]
     is_permanent = 400 <= status < 500 and status not in _PASSING
-    raise SendFailed(f"{host} answered {status}{f': {said}' if said else '.'}", is_permanent=is_permanent)
+    message = f"{host} answered {status}{f': {said}' if said else '.'}"
+    raise SendFailed(message, is_permanent=is_permanent, status=status, said=text)
+
+
+def _beginning(response: HTTPResponse) -> str:
+    # It was taken: an answer that breaks off changes nothing in that.
+    with contextlib.suppress(HTTPException, OSError):
+        return response.read(_READ_BYTES).decode("utf-8", "replace")
+    return ""
 
 
 def _shut(plain: socket.socket) -> None:

@@ -10,7 +10,7 @@ import socket
 from urllib.parse import urlsplit
 
 from forllm_server.errors import Invalid
-from forllm_server.notify.model import SendFailed
+from forllm_server.outward.failure import SendFailed
 
 LONGEST_ADDRESS = 2_000
 _PORTS = {"http": 80, "https": 443}

@@ -1,0 +1,1 @@
+"""Hooks: what happens here calls other programs, by a command or a webhook."""
