@@ -25,6 +25,7 @@ from forllm_server.batches.model import Batch, Place
 from forllm_server.batches.reading import Format, read_table
 from forllm_server.clock import now
 from forllm_server.jobs import batches as rules
+from forllm_server.jobs.batch_forecast import foretell_batch
 from forllm_server.jobs.batch_lines import list_shown_lines, pieces_of
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.paging import decode_cursor
@@ -156,7 +157,13 @@ def export(query: dict[str, Any], batch_id: int) -> Response:
 
 
 def _with_progress(connection: Connection, batch: Batch) -> dict[str, Any]:
-    return vars(batch) | {"progress": cell_store.read_progress(connection, batch)}
+    progress = cell_store.read_progress(connection, batch)
+    foretold = foretell_batch(connection, batch, progress, now())
+    return vars(batch) | {
+        "progress": progress,
+        "machine_seconds": foretold.machine_seconds if foretold else None,
+        "done_by": foretold.done_by if foretold else None,
+    }
 
 
 def _draft(values: dict[str, Any]) -> BatchDraft:

@@ -4,10 +4,11 @@ from marshmallow import Schema, fields, validate
 
 from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Boolean, Id, Integer, Moment, one_of, text
+from forllm_server.api.schemas_llm import DoneByOut
 from forllm_server.batches.checks import MOST_CHECKS, CheckKind
 from forllm_server.batches.exporting import ExportFormat
-from forllm_server.batches.making import MOST_ASKS, MOST_REPEATS
-from forllm_server.batches.model import Place, State
+from forllm_server.batches.making import LONGEST_RUBRIC, MOST_ASKS, MOST_REPEATS
+from forllm_server.batches.model import Place, State, Verdict
 from forllm_server.batches.reading import Format
 from forllm_server.jobs.batch_lines import FILTERS
 
@@ -40,6 +41,10 @@ class BatchIn(Input):
     repeats = Integer(least=1, most=MOST_REPEATS, load_default=1)
     place = one_of(Place, load_default=Place.GRID.value)
     checks = fields.List(fields.Nested(CheckIn), load_default=list, validate=validate.Length(max=MOST_CHECKS))
+    judge_persona_id = Id(
+        load_default=None, allow_none=True, metadata={"description": "Who says whether each answer meets the rubric."}
+    )
+    rubric = text(longest=LONGEST_RUBRIC, load_default="", metadata={"description": "What an answer must do to pass."})
     is_run_now = Boolean(load_default=False)
     is_each_once = Boolean(
         load_default=False, metadata={"description": "Leave out lines that ask what an earlier one asks."}
@@ -54,7 +59,10 @@ class LinesQuery(PageQuery):
     show = one_of(
         FILTERS,
         load_default="all",
-        metadata={"description": "Only lines with a cell in that state; `checks`: whose answer fails a check."},
+        metadata={
+            "description": "Only lines with a cell in that state; `checks`: whose answer fails a check, "
+            "`rejected`: the judge's rubric; `undecided`: that the judge was asked about in vain."
+        },
     )
 
 
@@ -81,8 +89,16 @@ class BatchAskOut(Schema):
     label = fields.String(required=True)
 
 
+class JudgeOut(Schema):
+    """Who judges every answer, and by what."""
+
+    persona_id = fields.Integer(required=True)
+    persona_version_id = fields.Integer(required=True)
+    rubric = fields.String(required=True)
+
+
 class ProgressOut(Schema):
-    """How many cells are in which state."""
+    """How many cells are in which state. Those `undecided` got no readable verdict, and count as neither."""
 
     total = fields.Integer(required=True)
     unasked = fields.Integer(required=True)
@@ -92,6 +108,9 @@ class ProgressOut(Schema):
     failed = fields.Integer(required=True)
     cancelled = fields.Integer(required=True)
     failed_checks = fields.Integer(required=True)
+    judged_pass = fields.Integer(required=True)
+    judged_fail = fields.Integer(required=True)
+    undecided = fields.Integer(required=True)
 
 
 class BatchOut(Schema):
@@ -106,6 +125,7 @@ class BatchOut(Schema):
     columns = fields.List(fields.String(), required=True)
     asks = fields.List(fields.Nested(BatchAskOut), required=True)
     checks = fields.List(fields.Nested(CheckOut), required=True)
+    judge = fields.Nested(JudgeOut, required=True, allow_none=True)
     is_run_now = fields.Boolean(required=True)
     state = fields.Enum(State, by_value=True, required=True)
     problem = fields.String(required=True, allow_none=True, metadata={"description": "Why it was paused by itself."})
@@ -119,6 +139,17 @@ class BatchWithProgressOut(BatchOut):
     """A stored batch, and how far it is."""
 
     progress = fields.Nested(ProgressOut, required=True)
+    machine_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of what is to come; null: nothing is, or one of the models has not answered yet."},
+    )
+    done_by = fields.Nested(
+        DoneByOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "When all of it is done, in the hours that are open; null: nobody knows."},
+    )
 
 
 class CellOut(Schema):
@@ -130,6 +161,15 @@ class CellOut(Schema):
     reply_post_id = fields.Integer(required=True, allow_none=True)
     text = fields.String(required=True, allow_none=True)
     failed_checks = fields.List(fields.String(), required=True, allow_none=True)
+    verdict = fields.Enum(
+        Verdict,
+        by_value=True,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null: no judge was asked. Only `pass` and `fail` decide anything."},
+    )
+    verdict_said = fields.String(required=True, metadata={"description": "What the judge said instead of a verdict."})
+    verdict_llm_request_id = fields.Integer(required=True, allow_none=True)
 
 
 class LineOut(Schema):

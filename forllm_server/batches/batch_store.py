@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from forllm_server.batches.checks import Check, CheckKind
-from forllm_server.batches.model import Batch, BatchAsk, Line, NewBatch, Place, State
-from forllm_server.batches.tables import batch_cells, batch_lines, batches
+from forllm_server.batches.model import Batch, BatchAsk, Judge, Line, NewBatch, Place, State
+from forllm_server.batches.tables import batch_cells, batch_lines, batch_verdicts, batches
 from forllm_server.errors import NotFound
 
 #: lines that one statement inserts
@@ -33,6 +33,7 @@ def insert_batch(connection: Connection, new: NewBatch, lines: Sequence[Sequence
         "line_count": len(lines),
         "fingerprint": new.fingerprint,
         "created_at": now,
+        "judge": vars(new.judge) if new.judge else None,
     }
     batch_id = connection.execute(insert(batches).values(values).returning(batches.c.id)).scalar_one()
     rows = [{"batch_id": batch_id, "number": number, "texts": list(line)} for number, line in enumerate(lines, 1)]
@@ -79,7 +80,7 @@ def update_batch(connection: Connection, batch_id: int, **values: Any) -> None:
 
 def delete_batch(connection: Connection, batch_id: int) -> None:
     """Forget a batch with its lines and cells; NotFound when there is none. What it asked stays."""
-    for table in (batch_cells, batch_lines):
+    for table in (batch_verdicts, batch_cells, batch_lines):
         connection.execute(delete(table).where(table.c.batch_id == batch_id))
     if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
         raise NotFound(_GONE)
@@ -119,6 +120,7 @@ def _batch(row: Row[Any]) -> Batch:
     values["columns"] = tuple(values["columns"])
     values["asks"] = tuple(BatchAsk(**ask) for ask in values["asks"])
     values["checks"] = tuple(Check(CheckKind(check["kind"]), check["value"]) for check in values["checks"])
+    values["judge"] = Judge(**values["judge"]) if values["judge"] else None
     return Batch(**values)
 
 

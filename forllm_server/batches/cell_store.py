@@ -4,11 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, case, false, func, insert, or_, select, text, update
 from sqlalchemy.sql import ColumnElement
 
-from forllm_server.batches.model import Batch, Cell, Progress
-from forllm_server.batches.tables import batch_cells
+from forllm_server.batches.model import Batch, Cell, Progress, Verdict
+from forllm_server.batches.tables import (
+    batch_cells,
+    batch_verdicts,
+    is_undecided_yet,
+    joined_verdicts,
+    verdict_column,
+)
 from forllm_server.db.types import metadata
 from forllm_server.queue.model import LIVE
 
@@ -41,8 +47,10 @@ def list_cells(
     requests = metadata.tables["llm_requests"]
     shown = case((posts.c.deleted_at.is_(None), text))
     query = (
-        _joined(_c.number, _c.ask, _c.llm_request_id, _c.failed_checks, _status().label("status"))
+        joined_verdicts(_joined(_c.number, _c.ask, _c.llm_request_id, _c.failed_checks, _status().label("status")))
         .add_columns(requests.c.reply_post_id, requests.c.cause_detail, shown.label("text"))
+        .add_columns(verdict_column().label("verdict"), batch_verdicts.c.said)
+        .add_columns(batch_verdicts.c.llm_request_id.label("verdict_llm_request_id"))
         .outerjoin(posts, posts.c.id == requests.c.reply_post_id)
         .where(_c.batch_id == batch_id, _c.number.in_(list(numbers)))
         .order_by(_c.number, _c.ask)
@@ -62,15 +70,40 @@ def read_progress(connection: Connection, batch: Batch) -> Progress:
         unasked=batch.cell_count - sum(by_status.values()),
         by_status=by_status,
         failed_checks=sum(int(failed or 0) for _, _, failed in rows),
+        by_verdict=_count_verdicts(connection, batch) if batch.judge else {},
     )
 
 
+def _count_verdicts(connection: Connection, batch: Batch) -> dict[Verdict, int]:
+    # By its name: written out twice, with parameters in it, PostgreSQL would take it for two expressions.
+    counted: Any = select(verdict_column().label("verdict"), func.count()).select_from(batch_cells)
+    query = joined_verdicts(counted).where(_c.batch_id == batch.id).group_by(text("verdict"))
+    rows = connection.execute(query)
+    return {Verdict(word): int(number) for word, number in rows if word is not None}
+
+
 def list_numbers(
-    connection: Connection, batch_id: int, *, statuses: Sequence[str], fails_checks: bool, after: int, limit: int
+    connection: Connection,
+    batch_id: int,
+    *,
+    statuses: Sequence[str] = (),
+    verdicts: Sequence[Verdict] = (),
+    fails_checks: bool = False,
+    after: int,
+    limit: int,
 ) -> list[int]:
-    """The lines with a cell in one of ``statuses`` (or whose answer fails a check), after the number ``after``."""
+    """The lines with a cell in one of ``statuses``, or whose answer has one of ``verdicts`` or fails a check.
+
+    Only those after the number ``after``.
+    """
     query = _joined(_c.number).where(_c.batch_id == batch_id, _c.number > after)
-    query = query.where(_c.failed_checks != "[]") if fails_checks else query.where(_status().in_(list(statuses)))
+    is_shown: list[ColumnElement[bool]] = [_status().in_(list(statuses))] if statuses else []
+    if fails_checks:
+        is_shown.append(_c.failed_checks != "[]")
+    if verdicts:
+        query = joined_verdicts(query)
+        is_shown.append(verdict_column().in_([verdict.value for verdict in verdicts]))
+    query = query.where(or_(false(), *is_shown))
     return list(connection.execute(query.group_by(_c.number).order_by(_c.number).limit(limit)).scalars())
 
 
@@ -89,11 +122,15 @@ def count_live(connection: Connection, batch: Batch) -> int:
 
 
 def find_first_unsettled(connection: Connection, batch: Batch) -> int | None:
-    """The first line, after those known to be settled, with a cell that has no end or an answer not checked yet."""
+    """The first line, after those known to be settled, with a cell without an end or an answer not looked at yet."""
     is_unsettled: ColumnElement[bool] = _status().in_(_LIVE)
     if batch.checks:
         is_unsettled = is_unsettled | ((_status() == "succeeded") & _c.failed_checks.is_(None))
-    query = _joined(func.min(_c.number)).where(_c.batch_id == batch.id, _c.number > batch.settled_count, is_unsettled)
+    query = _joined(func.min(_c.number))
+    if batch.judge:
+        query = joined_verdicts(query)
+        is_unsettled = is_unsettled | ((_status() == "succeeded") & is_undecided_yet())
+    query = query.where(_c.batch_id == batch.id, _c.number > batch.settled_count, is_unsettled)
     found: int | None = connection.execute(query).scalar_one()
     return found
 
@@ -141,19 +178,6 @@ def delete_checks_of(connection: Connection, batch_id: int, llm_request_ids: Seq
     connection.execute(statement.values(failed_checks=None))
 
 
-def find_pace(connection: Connection, batch_id: int, *, among: int = 200) -> float | None:
-    """Seconds that an answer of this batch took on average, of its last ones; None before the first."""
-    requests = metadata.tables["llm_requests"].c
-    query = (
-        _joined(requests.started_at, requests.finished_at)
-        .where(_c.batch_id == batch_id, requests.status == "succeeded", requests.started_at.is_not(None))
-        .order_by(_c.number.desc())
-        .limit(among)
-    )
-    took = [(row.finished_at - row.started_at).total_seconds() for row in connection.execute(query) if row.finished_at]
-    return sum(took) / len(took) if took else None
-
-
 def _joined(*columns: Any) -> Select[Any]:
     requests = metadata.tables["llm_requests"]
     return select(*columns).select_from(batch_cells).outerjoin(requests, requests.c.id == _c.llm_request_id)
@@ -174,4 +198,7 @@ def _cell(row: Mapping[str, Any]) -> Cell:
         text=row["text"],
         detail=row["cause_detail"],
         failed_checks=None if failed is None else tuple(json.loads(failed)),
+        verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
+        verdict_said=row["said"] or "",
+        verdict_llm_request_id=row["verdict_llm_request_id"],
     )

@@ -89,6 +89,12 @@ def _check_pattern(value: str) -> None:
 def _check_members(value: str) -> None:
     if len(value) > LONGEST_NEEDLE:
         raise Invalid(f"The members have {LONGEST_NEEDLE:,} characters at most.", field="checks")
+    if value.startswith(("{", "[")):
+        raise Invalid(
+            "A JSON Schema is not understood here. Write the members that the object must have, as in "
+            "name, age:number.",
+            field="checks",
+        )
     members_of(value)
 
 

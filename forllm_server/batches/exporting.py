@@ -62,6 +62,8 @@ def _names(batch: Batch) -> list[str]:
         names += [ask.label, f"{ask.label}: state"]
         if batch.checks:
             names.append(f"{ask.label}: checks")
+        if batch.judge:
+            names.append(f"{ask.label}: verdict")
     return names
 
 
@@ -72,6 +74,8 @@ def _values(batch: Batch, each: ExportLine) -> list[str]:
         values += [(cell.text or "") if cell else "", cell.status if cell else "unasked"]
         if batch.checks:
             values.append(_check_words(cell))
+        if batch.judge:
+            values.append(cell.verdict_words if cell else "")
     return values
 
 
@@ -101,6 +105,7 @@ def _json_line(batch: Batch, each: ExportLine) -> str:
     answers = []
     for number, ask in enumerate(batch.asks):
         cell = each.cells.get(number)
+        judged = {"verdict": cell.verdict if cell else None, "verdict_said": cell.verdict_said if cell else ""}
         answers.append(
             {
                 "persona_id": ask.persona_id,
@@ -113,6 +118,7 @@ def _json_line(batch: Batch, each: ExportLine) -> str:
                 "post_id": cell.reply_post_id if cell else None,
                 "failed_checks": None if cell is None or cell.failed_checks is None else list(cell.failed_checks),
             }
+            | (judged if batch.judge else {})
         )
     values = dict(zip(batch.columns, each.line.values, strict=True))
     return json.dumps({"line": each.line.number, "values": values, "answers": answers}, ensure_ascii=False) + "\n"

@@ -16,6 +16,7 @@ TITLE_MAX_CHARS = 200
 #: how many answers there can be to one line
 MOST_ASKS = 64
 MOST_REPEATS = 20
+LONGEST_RUBRIC = 4_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class BatchDraft:
     place: Place = Place.GRID
     checks: tuple[Check, ...] = ()
     is_run_now: bool = False
+    #: who judges the answers by the rubric; both or neither
+    judge_persona_id: int | None = None
+    rubric: str = ""
     #: a line that would ask what an earlier one asks is left out
     is_each_once: bool = False
 
@@ -87,6 +91,16 @@ def _check(draft: BatchDraft) -> None:
         raise Invalid(f"That would be {asks:,} answers to each line, and {MOST_ASKS} are possible.", field="repeats")
     if len(draft.checks) > MOST_CHECKS:
         raise Invalid(f"There can be {MOST_CHECKS} checks.", field="checks")
+    _check_judge(draft)
+
+
+def _check_judge(draft: BatchDraft) -> None:
+    if draft.judge_persona_id is not None and not draft.rubric.strip():
+        raise Invalid("Write down what an answer must do to pass: the judge goes by it.", field="rubric")
+    if draft.judge_persona_id is None and draft.rubric.strip():
+        raise Invalid("Choose the persona that judges by the rubric.", field="judge_persona_id")
+    if len(draft.rubric) > LONGEST_RUBRIC:
+        raise Invalid(f"A rubric has {LONGEST_RUBRIC:,} characters at most.", field="rubric")
 
 
 def _refuse_repeated(ids: Sequence[int | None], field: str) -> None:
@@ -109,7 +123,7 @@ def _question(draft: BatchDraft, number: int, line: Sequence[str]) -> str:
 def _fingerprint(draft: BatchDraft) -> str:
     """The same for the same table asked the same: how the command line finds a batch again."""
     digest = hashlib.sha256()
-    asked = [
+    asked: list[object] = [
         draft.subforum_id,
         draft.template,
         draft.table.columns,
@@ -120,6 +134,8 @@ def _fingerprint(draft: BatchDraft) -> str:
         draft.is_each_once,
         [check.as_dict() for check in draft.checks],
     ]
+    if draft.judge_persona_id is not None:
+        asked += [draft.judge_persona_id, draft.rubric.strip()]
     for part in (asked, *draft.table.lines):
         digest.update(json.dumps(part).encode() + b"\n")
     return digest.hexdigest()

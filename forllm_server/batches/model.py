@@ -1,7 +1,7 @@
 """What a batch is: its template, its lines, whom each of them is asked of, and what became of each cell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +21,30 @@ class Place(StrEnum):
 
     GRID = "grid"  #: all in one topic, each a reply to its first post
     TOPICS = "topics"  #: each is a topic of its own
+
+
+class Verdict(StrEnum):
+    """What a judge made of an answer. Only the first two decide anything."""
+
+    PASS = "pass"  #: the judge says that the answer does what the rubric asks
+    FAIL = "fail"  #: the judge says that it does not
+    UNREADABLE = "unreadable"  #: the judge said neither of the two words
+    AWAITED = "awaited"  #: the judge is asked and has not answered yet
+    MISSING = "missing"  #: the judge's LLM request failed, was called off or erased
+
+
+#: Verdicts that decide nothing: somebody has to look, or to ask again.
+UNDECIDED = (Verdict.UNREADABLE, Verdict.MISSING)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who says of each answer whether it does what ``rubric`` asks. The version is the one the persona had then."""
+
+    persona_id: int
+    persona_version_id: int
+    persona_words: str
+    rubric: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,7 @@ class Batch:
     created_at: datetime
     finished_at: datetime | None
     fingerprint: str
+    judge: Judge | None
 
     @property
     def cell_count(self) -> int:
@@ -91,6 +116,7 @@ class NewBatch:
     checks: tuple[Check, ...]
     is_run_now: bool
     fingerprint: str
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +133,7 @@ class Cell:
     """A line asked of one persona on one model. ``status`` is its LLM request's; ``gone`` when that was erased.
 
     ``text`` is the reply, or its beginning where only that was asked for. ``failed_checks``: None while not checked.
+    ``verdict``: None where no judge was asked; ``verdict_said``: what it said when that was unreadable.
     """
 
     number: int
@@ -117,16 +144,48 @@ class Cell:
     text: str | None
     detail: str | None
     failed_checks: tuple[str, ...] | None
+    verdict: Verdict | None = None
+    verdict_said: str = ""
+    verdict_llm_request_id: int | None = None
+
+    @property
+    def verdict_words(self) -> str:
+        """``pass``, ``unreadable: “It is nice.”``; empty where no judge was asked."""
+        if self.verdict is None:
+            return ""
+        return f"{self.verdict.value}: {self.verdict_said}" if self.verdict_said else self.verdict.value
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How many cells are in which state. ``unasked`` have not been put into the queue yet."""
+    """How many cells are in which state. ``unasked`` have not been put into the queue yet.
+
+    ``by_verdict``: the same by what the judge made of the answers, where there is one.
+    """
 
     total: int
     unasked: int
     by_status: Mapping[str, int]
     failed_checks: int
+    by_verdict: Mapping[Verdict, int] = field(default_factory=dict)
+
+    @property
+    def judged_pass(self) -> int:
+        return self.by_verdict.get(Verdict.PASS, 0)
+
+    @property
+    def judged_fail(self) -> int:
+        return self.by_verdict.get(Verdict.FAIL, 0)
+
+    @property
+    def undecided(self) -> int:
+        """Judged, and yet neither: unreadable or missing."""
+        return sum(self.by_verdict.get(verdict, 0) for verdict in UNDECIDED)
+
+    @property
+    def unjudged(self) -> int:
+        """Of the answers that came, those that the judge has still to look at."""
+        return self.answered - self.judged_pass - self.judged_fail - self.undecided
 
     @property
     def answered(self) -> int:

@@ -24,6 +24,7 @@ from forllm_server.config import Config
 from forllm_server.db import Database
 from forllm_server.errors import TooLarge
 from forllm_server.jobs import batches as rules
+from forllm_server.jobs.batch_forecast import foretell_batch
 from forllm_server.jobs.batch_lines import pieces_of
 from forllm_server.personas.choosing import choose
 from forllm_server.settings.values import read_settings
@@ -58,6 +59,8 @@ def command() -> None:
 @click.option(
     "--check", "checks", multiple=True, metavar="KIND:VALUE", help="As in contains:yes or json:name,age:number."
 )
+@click.option("--judge", "judge_name", metavar="NAME", help="The persona that judges every answer by the rubric.")
+@click.option("--rubric", default="", help="What an answer must do to pass, as in 'Names the country.'")
 @click.option("--now", "is_now", is_flag=True, help="Go first, and wait for no window.")
 @click.option("--new", "is_new", is_flag=True, help="Ask again what an earlier batch has asked.")
 @click.option("--wait", "is_waiting", is_flag=True, help="Wait for all answers. Ends with 3 if some did not come.")
@@ -76,6 +79,8 @@ def run_command(
     is_in_topics: bool,
     is_each_once: bool,
     checks: Sequence[str],
+    judge_name: str | None,
+    rubric: str,
     is_now: bool,
     is_new: bool,
     is_waiting: bool,
@@ -99,6 +104,8 @@ def run_command(
                 repeats=repeats,
                 place=Place.TOPICS if is_in_topics else Place.GRID,
                 checks=tuple(_check(text) for text in checks),
+                judge_persona_id=persona_named(connection, judge_name).id if judge_name else None,
+                rubric=rubric,
                 is_run_now=is_now,
                 is_each_once=is_each_once,
             )
@@ -128,10 +135,15 @@ def show_command(config: Config, batch_id: int) -> int:
     with opened(config) as installation, installation.database.read() as connection:
         batch = batch_store.get_batch(connection, batch_id)
         progress = cell_store.read_progress(connection, batch)
+        foretold = foretell_batch(connection, batch, progress, clock.now())
     state = "finished" if batch.finished_at and batch.state is State.OPEN else batch.state.value
     click.echo(f"{batch.title}: {state}\n{batch.line_count:,} lines, {_progress_words(progress)}")
     for ask in batch.asks:
         click.echo(f"  {ask.label}")
+    if batch.judge:
+        click.echo(f"Judged by {batch.judge.persona_words}: {batch.judge.rubric}")
+    if foretold is not None:
+        click.echo(f"Still to come: {foretold.words}.")
     if batch.problem:
         click.echo(batch.problem, err=True)
     return 0
@@ -202,7 +214,11 @@ def _wait(database: Database, batch_id: int) -> int:
 
 def _progress_words(progress: Progress) -> str:
     failed = f", {progress.failed:,} failed" if progress.failed else ""
-    return f"{progress.answered:,} of {progress.total:,} answered{failed}"
+    judged = (
+        f", {progress.judged_pass:,} pass the rubric, {progress.judged_fail:,} fail it" if progress.by_verdict else ""
+    )
+    undecided = f", {progress.undecided:,} without a readable verdict" if progress.undecided else ""
+    return f"{progress.answered:,} of {progress.total:,} answered{failed}{judged}{undecided}"
 
 
 def _default_persona(connection: Connection) -> int:

@@ -9,6 +9,7 @@ from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.persona_draft import PersonaDraftKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.trial import TrialKind
+from forllm_server.jobs.verdict import VerdictKind
 from forllm_server.queue.worker import Kind
 
 __all__ = ["KINDS", "Connections", "JobContext", "build_kinds"]
@@ -19,6 +20,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     DigestKind.name: DigestKind,
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
+    VerdictKind.name: VerdictKind,
     ExperimentKind.name: ExperimentKind,
     PersonaDraftKind.name: PersonaDraftKind,
 }

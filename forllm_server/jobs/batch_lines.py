@@ -1,4 +1,7 @@
-"""A batch as a file, read a part at a time: no transaction is open while a part travels."""
+"""The lines of a batch, narrowed to some, and as a file.
+
+A file is read a part at a time: no transaction is open while a part travels.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -7,7 +10,7 @@ from sqlalchemy import Connection
 
 from forllm_server.batches import batch_store, cell_store
 from forllm_server.batches.exporting import ExportFormat, ExportLine, head_of, lines_of
-from forllm_server.batches.model import Batch, Cell
+from forllm_server.batches.model import UNDECIDED, Batch, Cell, Verdict
 
 LINES_AT_ONCE = 200
 
@@ -20,7 +23,11 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
     "failed": ("failed", cell_store.GONE),
     "cancelled": ("cancelled",),
     "checks": (),
+    "rejected": (),
+    "undecided": (),
 }
+#: What the judge says of the answers that these show.
+_VERDICTS: Mapping[str, tuple[Verdict, ...]] = {"rejected": (Verdict.FAIL,), "undecided": UNDECIDED}
 
 
 def pieces_of(
@@ -50,9 +57,14 @@ def list_shown_lines(
     if shown == "all":
         lines = batch_store.list_lines(connection, batch.id, after=after, limit=limit)
     else:
-        statuses, fails = FILTERS[shown], shown == "checks"
         numbers = cell_store.list_numbers(
-            connection, batch.id, statuses=statuses, fails_checks=fails, after=after, limit=limit
+            connection,
+            batch.id,
+            statuses=FILTERS[shown],
+            verdicts=_VERDICTS.get(shown, ()),
+            fails_checks=shown == "checks",
+            after=after,
+            limit=limit,
         )
         lines = batch_store.list_lines_of(connection, batch.id, numbers)
     by_line: dict[int, dict[int, Cell]] = {}

@@ -1,13 +1,14 @@
 """Batches: made, paused, resumed, cancelled, retried. How their lines get into the queue is in :mod:`staging`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from forllm_server import log
-from forllm_server.batches import batch_store, cell_store
+from forllm_server.batches import batch_store, cell_store, verdict_store
 from forllm_server.batches.making import BatchDraft, Prepared, prepare
-from forllm_server.batches.model import Batch, BatchAsk, NewBatch, Place, State
+from forllm_server.batches.model import Batch, BatchAsk, Judge, NewBatch, Place, State
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.errors import Conflict, Invalid
 from forllm_server.forum.subforum_store import get_subforum
@@ -26,7 +27,8 @@ def create_batch(connection: Connection, draft: BatchDraft, *, owner_id: int, no
     """Take a batch with all its lines, and ask the first of them. Raises NotFound (subforum) and Invalid."""
     prepared = prepare(draft)
     get_subforum(connection, draft.subforum_id)
-    asks = tuple(_asks(connection, draft))
+    asks = tuple(list_asks(connection, draft))
+    judge = find_judge(connection, draft)
     topic_id, root_post_id = None, None
     if draft.place is Place.GRID:
         topic, post = open_topic(
@@ -51,6 +53,7 @@ def create_batch(connection: Connection, draft: BatchDraft, *, owner_id: int, no
         checks=draft.checks,
         is_run_now=draft.is_run_now,
         fingerprint=prepared.fingerprint,
+        judge=judge,
     )
     batch = batch_store.insert_batch(connection, new, prepared.lines, now)
     stage(connection, batch.id, now)
@@ -62,7 +65,7 @@ def pause_batch(connection: Connection, batch_id: int, now: datetime) -> Batch:
     """Put nothing more of it into the queue, and hold what waits there. Raises NotFound, Conflict (cancelled)."""
     batch = _get_to_act(connection, batch_id)
     batch_store.update_batch(connection, batch.id, state=State.PAUSED.value, problem=None)
-    ids = cell_store.list_llm_request_ids(connection, batch.id, (Status.QUEUED, Status.WAITING))
+    ids = _request_ids(connection, batch.id, (Status.QUEUED, Status.WAITING))
     change_many(connection, Action.HOLD, ids, now)
     return batch_store.get_batch(connection, batch.id)
 
@@ -72,7 +75,7 @@ def resume_batch(connection: Connection, batch_id: int, now: datetime) -> Batch:
     batch = _get_to_act(connection, batch_id)
     values = {"state": State.OPEN.value, "problem": None, "finished_at": None}
     batch_store.update_batch(connection, batch.id, **values)
-    held = cell_store.list_llm_request_ids(connection, batch.id, (Status.HELD,))
+    held = _request_ids(connection, batch.id, (Status.HELD,))
     change_many(connection, Action.RELEASE, held, now)
     stage(connection, batch.id, now)
     return batch_store.get_batch(connection, batch.id)
@@ -88,16 +91,21 @@ def cancel_batch(connection: Connection, batch_id: int, now: datetime) -> Batch:
 
 
 def retry_failed(connection: Connection, batch_id: int, now: datetime) -> int:
-    """Have failed cells tried again, 1,000 at most; how many. Raises NotFound, Conflict (cancelled)."""
+    """Have failed cells tried again, 1,000 at most, and the judge asked again where it did not decide; how many.
+
+    Raises NotFound, Conflict (cancelled).
+    """
     batch = _get_to_act(connection, batch_id)
-    failed = cell_store.list_llm_request_ids(connection, batch.id, (Status.FAILED,), limit=RETRIED_AT_ONCE)
+    failed = _request_ids(connection, batch.id, (Status.FAILED,), limit=RETRIED_AT_ONCE)
     changed = [each.id for each in change_many(connection, Action.RETRY, failed, now).changed]
-    if changed:
+    asked_anew = verdict_store.delete_undecided(connection, batch.id)
+    if changed or asked_anew:
         cell_store.delete_checks_of(connection, batch.id, changed)
-        first = cell_store.find_first_of(connection, batch.id, changed) or 1
-        settled = min(batch.settled_count, first - 1)
+        finders = (cell_store.find_first_of, verdict_store.find_first_judged_by)
+        firsts = [found for find in finders if (found := find(connection, batch.id, changed)) is not None]
+        settled = min([batch.settled_count, *(first - 1 for first in firsts + asked_anew)])
         batch_store.update_batch(connection, batch.id, settled_count=settled, finished_at=None)
-    return len(changed)
+    return len(changed) + len(asked_anew)
 
 
 def delete_batch(connection: Connection, batch_id: int, now: datetime) -> None:
@@ -108,8 +116,16 @@ def delete_batch(connection: Connection, batch_id: int, now: datetime) -> None:
 
 
 def _cancel_live(connection: Connection, batch_id: int, now: datetime) -> None:
-    live = cell_store.list_llm_request_ids(connection, batch_id, LIVE)
-    change_many(connection, Action.CANCEL, live, now)
+    change_many(connection, Action.CANCEL, _request_ids(connection, batch_id, LIVE), now)
+
+
+def _request_ids(
+    connection: Connection, batch_id: int, statuses: Sequence[Status], *, limit: int | None = None
+) -> list[int]:
+    """Those that answer and those that judge, in these states."""
+    answering = cell_store.list_llm_request_ids(connection, batch_id, statuses, limit=limit)
+    judging = verdict_store.list_verdict_request_ids(connection, batch_id, statuses, limit=limit)
+    return (answering + judging)[:limit]
 
 
 def _get_to_act(connection: Connection, batch_id: int) -> Batch:
@@ -119,8 +135,8 @@ def _get_to_act(connection: Connection, batch_id: int) -> Batch:
     return batch
 
 
-def _asks(connection: Connection, draft: BatchDraft) -> list[BatchAsk]:
-    """Personas × models × repeats, with the versions that the personas have now."""
+def list_asks(connection: Connection, draft: BatchDraft) -> list[BatchAsk]:
+    """Personas × models × repeats, with the versions that the personas have now. Raises Invalid."""
     asks = []
     for persona_id in draft.persona_ids:
         persona = find_persona(connection, persona_id)
@@ -133,6 +149,16 @@ def _asks(connection: Connection, draft: BatchDraft) -> list[BatchAsk]:
                 for repeat in range(1, draft.repeats + 1)
             ]
     return asks
+
+
+def find_judge(connection: Connection, draft: BatchDraft) -> Judge | None:
+    """The judge with the version that it has now. Raises Invalid (judge_persona_id)."""
+    if draft.judge_persona_id is None:
+        return None
+    persona = find_persona(connection, draft.judge_persona_id)
+    if persona is None or persona.deleted_at is not None:
+        raise Invalid("The persona that was to judge is not there any more. Choose again.", field="judge_persona_id")
+    return Judge(persona.id, persona.version.id, _persona_words(persona.version), draft.rubric.strip())
 
 
 def _persona_words(version: PersonaVersion) -> str:

@@ -134,7 +134,7 @@ def forecast(connection: Connection, now: datetime) -> Forecast:
 
 def _last(walked: Sequence[Walked]) -> DoneBy | None:
     ranges = [each.done_by for line in walked for each in line.foretold.values()]
-    return last_of(ranges + [line.rest_done_by for line in walked if line.rest_done_by is not None])
+    return last_of(ranges + [done_by for line in walked for done_by in line.rest_done_by if done_by is not None])
 
 
 def forecast_for_new(connection: Connection, asks: Sequence[NewAsk], now: datetime) -> Addition:

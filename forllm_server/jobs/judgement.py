@@ -1,25 +1,18 @@
 """What a judge thinks of two replies: asked of a persona when a person wants it, kept apart from the person's votes."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
-from forllm_server.catalog.model import BackendRecord, Model
 from forllm_server.errors import Invalid
 from forllm_server.forum import post_store
 from forllm_server.jobs.context import JobContext
-from forllm_server.jobs.generating import generate_answer
-from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
-from forllm_server.jobs.subject import generation_request, read_model
-from forllm_server.personas import persona_store, version_store
-from forllm_server.personas.model import Persona, PersonaVersion
+from forllm_server.jobs.judging import Bench, hear, read_bench
+from forllm_server.personas import persona_store
+from forllm_server.personas.model import Persona
 from forllm_server.personas.parameters import merge
-from forllm_server.prompts.assemble import Assembled, assemble
-from forllm_server.prompts.budget import DoesNotFit
-from forllm_server.prompts.thread import Turn
-from forllm_server.prompts.tokens import TokenCounter
 from forllm_server.queue.job import Hopeless, Job
 from forllm_server.queue.llm_request_store import insert_llm_request
 from forllm_server.queue.model import Cause, LlmRequest, NewLlmRequest
@@ -97,10 +90,7 @@ class _Subject:
     first: str
     second: str
     is_low_first: bool
-    version: PersonaVersion
-    record: BackendRecord
-    model: Model
-    settings: Settings
+    bench: Bench
 
 
 class JudgementKind:
@@ -115,57 +105,21 @@ class JudgementKind:
         """Raises BackendError, Hopeless and Interrupted for the worker to settle."""
         with self._context.database.read() as connection:
             subject = _read_subject(connection, job.request)
-        backend = self._context.connect(subject.record, subject.settings)
-        counter = counter_for(subject.model, backend)
-        context = context_of(subject.record.kind, subject.model, job.request.parameters, subject.settings)
-        prompt = _prompt(subject, context, counter, int(job.request.parameters["max_tokens"]))
-        request = generation_request(subject.model, prompt, context, job.request.parameters)
-        job.raise_if_interrupted()
-        with self._context.ledger.span(subject.record) as span:
-            written = generate_answer(job, backend, request, prompt=prompt, counter=counter, beginning=None)
-        choice, reason = read_verdict(written.text, is_low_first=subject.is_low_first)
+        text = judge_prompt(subject.question, subject.first, subject.second)
+        opinion = hear(self._context, job, subject.bench, text)
+        choice, reason = read_verdict(opinion.text, is_low_first=subject.is_low_first)
 
         def keep(connection: Connection) -> None:
             judgement_store.update_judged(connection, job.request.id, choice, reason, job.now())
 
-        job.succeed(
-            keep,
-            usage=asdict(written.generation.usage) | span.facts(subject.settings),
-            finish_reason=written.generation.finish_reason or "stop",
-            output_tokens=written.generation.usage.completion_tokens or job.output_tokens,
-        )
+        opinion.settle(job, keep)
 
 
 def _read_subject(connection: Connection, request: LlmRequest) -> _Subject:
-    record, model = read_model(connection, request)
+    bench = read_bench(connection, request)
     ids = [int(request.input["question_id"]), *(int(post_id) for post_id in request.input["post_ids"])]
     posts = {post.id: post for post in post_store.list_posts(connection, ids) if not post.is_deleted}
     if len(posts) < len(ids):
         raise Hopeless("The question or a reply was deleted while this waited.", cause=Cause.SUBJECT_GONE)
     question, first, second = (posts[post_id] for post_id in ids)
-    return _Subject(
-        question=question.content,
-        first=first.content,
-        second=second.content,
-        is_low_first=first.id < second.id,
-        version=version_store.get_version(connection, request.persona_version_id or 0),
-        record=record,
-        model=model,
-        settings=read_settings(connection),
-    )
-
-
-def _prompt(subject: _Subject, context: ContextSize, counter: TokenCounter, reply_tokens: int) -> Assembled:
-    text = judge_prompt(subject.question, subject.first, subject.second)
-    try:
-        return assemble(
-            instructions=subject.version.instructions.strip(),
-            turns=(Turn(0, "user", text),),
-            counter=counter,
-            context_tokens=context.tokens,
-            context_source=context.source,
-            reply_tokens=reply_tokens,
-            persona_name=subject.version.name,
-        )
-    except DoesNotFit as error:
-        raise Hopeless(error.message, cause=Cause.PROMPT_TOO_LONG) from error
+    return _Subject(question.content, first.content, second.content, first.id < second.id, bench)

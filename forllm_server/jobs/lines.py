@@ -31,7 +31,7 @@ from forllm_server.queue.pausing import find_pause
 from forllm_server.queue.plan import LONGEST_PLAN, Placed, order
 from forllm_server.queue.plan_store import Crowd, InLine
 from forllm_server.schedule.gate import Gate, read_gate
-from forllm_server.schedule.windows import openings
+from forllm_server.schedule.windows import Closing, openings
 from forllm_server.settings.values import read_settings
 
 #: So many openings are looked at; what needs more of them is not foretold.
@@ -63,14 +63,19 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Walked:
-    """What is foretold of a line. ``rest_count``: of those behind the longest plan; ``seconds``: the work in all."""
+    """What is foretold of a line. ``rest_done_by``: of each crowd of the line's rest; ``seconds``: the work in all."""
 
     line: Line
     hours: Hours
     foretold: Mapping[int, Foretold]
-    rest_count: int
-    rest_done_by: DoneBy | None
+    rest_done_by: tuple[DoneBy | None, ...]
     seconds: float
+
+    @property
+    def rest_count(self) -> int:
+        """Of those that are only counted, how many are foretold."""
+        rest = zip(self.line.rest, self.rest_done_by, strict=True)
+        return sum(crowd.number for crowd, done_by in rest if done_by is not None)
 
     def placed(self, now: datetime) -> list[Placed]:
         """The queued ones with the opening that each waits for."""
@@ -90,9 +95,17 @@ class Walked:
 
 
 def read_lines(
-    connection: Connection, now: datetime, *, backend_id: int | None = None, extra: Sequence[InLine] = ()
+    connection: Connection,
+    now: datetime,
+    *,
+    backend_id: int | None = None,
+    extra: Sequence[InLine] = (),
+    crowds: Sequence[Crowd] = (),
 ) -> tuple[list[Line], Surroundings]:
-    """The line of every backend, or of one; ``extra`` stand in it as if they had been asked just now."""
+    """The line of every backend, or of one; ``extra`` stand in it as if they had been asked just now.
+
+    ``crowds``: what will be asked once there is room for it; they stand behind all others of their lane.
+    """
     records = [each for each in backend_store.list_backends(connection) if backend_id in (None, each.id)]
     running = plan_store.list_in_line(connection, [Status.RUNNING], limit=LONGEST_PLAN, backend_id=backend_id)
     waiting = plan_store.list_in_line(connection, [Status.WAITING], limit=LONGEST_PLAN, backend_id=backend_id)
@@ -106,7 +119,10 @@ def read_lines(
             ordered = order(candidates, last.get(record.id), now, limit=len(candidates))
             queued = [by_id[each.id] for each in ordered]
         lines.append(Line(record, _of(record, running), tuple(queued), _of(record, waiting)))
-    lines = _with_rest(connection, lines)
+    lines = [
+        replace(line, rest=line.rest + tuple(crowd for crowd in crowds if crowd.backend_id == line.record.id))
+        for line in _with_rest(connection, lines)
+    ]
     rates = rate_store.list_rates(connection)
     around = Surroundings(
         now=now,
@@ -154,22 +170,33 @@ def walk_line(line: Line, around: Surroundings) -> Walked:
     steps = _steps(line, around, hours)
     crowd_steps = _crowd_steps(line, around, hours)
     is_held_up, free_at = _held_up(line, around)
+    # What runs now goes before everything that waits for hours, and so do those of it that are only counted.
+    crowded = {
+        lane: [
+            step
+            for crowd, members in zip(line.rest, crowd_steps, strict=True)
+            if crowd.lane is lane
+            for step in members
+        ]
+        for lane in Lane
+    }
     foretold = walk(
-        () if is_held_up else [*steps, *(step for members in crowd_steps for step in members)],
+        () if is_held_up else [*crowded[Lane.LIVE], *steps, *crowded[Lane.NIGHT]],
         running=running,
         slots=line.record.replies_at_once,
         now=around.now,
         free_at=free_at,
     )
-    known = [all(step.id in foretold for step in members) for members in crowd_steps]
-    rest_done = [foretold.pop(step.id) for members in crowd_steps for step in members if step.id in foretold]
+    rest_done_by = tuple(
+        last_of(foretold[step.id].done_by for step in members) if all(step.id in foretold for step in members) else None
+        for members in crowd_steps
+    )
     every = [*running, *steps, *(step for members in crowd_steps for step in members)]
     return Walked(
         line=line,
         hours=hours,
-        foretold=foretold,
-        rest_count=sum(crowd.number for crowd, is_known in zip(line.rest, known, strict=True) if is_known),
-        rest_done_by=last_of(each.done_by for each in rest_done),
+        foretold={key: each for key, each in foretold.items() if key >= 0},
+        rest_done_by=rest_done_by,
         seconds=sum(step.length.p50 for step in every if step.length),
     )
 
@@ -207,15 +234,21 @@ def _steps(line: Line, around: Surroundings, hours: Hours) -> list[Step]:
 
 
 def _crowd_steps(line: Line, around: Surroundings, hours: Hours) -> list[list[Step]]:
-    """For each crowd a long step on every slot. Their ids are negative: they stand for nobody in particular."""
+    """For each crowd a long step on every slot. Their ids are negative: they stand for nobody in particular.
+
+    A step stands for many requests, each of which may finish or begin again when a window closes: so it goes on at the
+    next opening where it was.
+    """
     steps = []
     slots = line.record.replies_at_once
+    hours = replace(hours, closing=Closing.PAUSE.value)
     for number, crowd in enumerate(line.rest):
         rates, habit = around.rates.get(crowd.model_id), around.habits.get((crowd.model_id, crowd.persona_id))
         one = duration(rates, habit, is_loaded=True)
         share = crowd.number / slots
         each = Duration(one.p50 * share, one.p90 * share) if one else None
-        steps.append([Step(-1 - number * slots - slot, each, None, hours) for slot in range(slots)])
+        its_hours = None if crowd.lane is Lane.LIVE else hours
+        steps.append([Step(-1 - number * slots - slot, each, None, its_hours) for slot in range(slots)])
     return steps
 
 

@@ -25,11 +25,13 @@ class Mentioned:
 
 
 def find_mentioned(connection: Connection, text: str, *, earlier_text: str = "") -> Mentioned:
-    """Who is called in a text and was not in ``earlier_text``. Two statements, and none for a text without a call.
+    """Who is called in a text and was not in ``earlier_text``, also not at the beginning of a chain.
+
+    Two statements, and none for a text without a call.
 
     A chain that names somebody who cannot be asked is not asked at all: the rest of it would answer nothing.
     """
-    before = {_key(mention) for mention in find_mentions(earlier_text)}
+    before = _asked_before(earlier_text)
     mentions = [mention for mention in find_mentions(text) if _key(mention) not in before]
     if not mentions:
         return Mentioned()
@@ -101,6 +103,12 @@ def ask_all(
     # Whoever answers by the rules may be one of those named besides: that is one reply.
     asked = [*linked, *ask_many(connection, wishes, now)]
     return list({each.request.id: each for each in reversed(asked)}.values())[::-1]
+
+
+def _asked_before(text: str) -> set[tuple[str, ...]]:
+    """The calls of a text. Who begins a chain answers the post, as if called alone."""
+    keys = [_key(mention) for mention in find_mentions(text)]
+    return {*keys, *(key[:1] for key in keys)}
 
 
 def _key(mention: Mention) -> tuple[str, ...]:

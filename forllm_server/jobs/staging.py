@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from forllm_server import log
-from forllm_server.batches import batch_store, cell_store
+from forllm_server.batches import batch_store, cell_store, verdict_store
 from forllm_server.batches.checks import CheckKind, failed_of
 from forllm_server.batches.matching import match_all
 from forllm_server.batches.model import Batch, BatchAsk, Line, Place, State
@@ -27,6 +27,7 @@ from forllm_server.forum.topics import open_topic
 from forllm_server.hooks.telling import tell_hooks
 from forllm_server.jobs.asking import REPLY, default_parameters
 from forllm_server.jobs.subject import ALONE
+from forllm_server.jobs.verdict import ask_verdicts
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.personas import version_store
 from forllm_server.personas.model import PersonaVersion
@@ -45,7 +46,9 @@ TITLE_CHARS = 80
 
 
 def tend_batches(database: Database, now: datetime) -> int:
-    """Check the answers that came, and ask what there is room for. Returns how many LLM requests were made.
+    """Have the answers that came checked and judged, and ask what there is room for.
+
+    Returns how many LLM requests were made.
 
     It may be called by any number of processes at once.
     """
@@ -60,6 +63,8 @@ def _tend(database: Database, batch_id: int, now: datetime) -> int:
     try:
         while _check_answers(database, batch_id):
             pass
+        while asked := ask_verdicts(database, batch_id, now, most=IN_QUEUE):
+            made += asked
         while asked := _stage_more(database, batch_id, now):
             made += asked
         _settle(database, batch_id, now)
@@ -103,6 +108,8 @@ def _room(connection: Connection, batch: Batch) -> int:
     if batch.state is not State.OPEN or batch.asked_count >= batch.line_count:
         return 0
     live = cell_store.count_live(connection, batch)
+    if batch.judge:
+        live += verdict_store.count_live_verdicts(connection, batch)
     # A line with more asks than that is asked all the same, when nothing else of the batch is in the queue.
     return max((IN_QUEUE - live) // len(batch.asks), 0 if live else 1)
 

@@ -77,11 +77,19 @@ def _may_be_joined(letter: str) -> bool:
     return not letter.isascii() and not letter.isspace() and unicodedata.category(letter) not in _UNDRAWN
 
 
+#: What is said where something has to be written.
+_BLANK = {
+    "content": "There is no text yet. Write something, then send it again.",
+    "title": "There is no title yet. Give it a few words by which it is found again.",
+    "name": "There is no name yet. Give it one.",
+}
+
+
 def _refuse_blank(text: str, field: str) -> None:
     for letter in text:
         if not letter.isspace() and letter not in _BLANK_LETTERS and unicodedata.category(letter) not in _UNDRAWN:
             return
-    raise Invalid(f"The {_label(field)} is empty. Write something.", field=field)
+    raise Invalid(_BLANK.get(field, f"The {_label(field)} is empty. Write something."), field=field)
 
 
 def _refuse_long(text: str, field: str, max_chars: int) -> None:

@@ -82,7 +82,7 @@ def create(post_id: int) -> Response:
         again = _read(connection, post_id)
         asked = ask(connection, _wish(again, form), now())
     current().wake_worker()
-    notice(asked_words([asked]), undo=f"/queue/{asked.request.id}/cancellation")
+    notice(asked_words([asked]), kind="asked", undo=f"/queue/{asked.request.id}/cancellation")
     return see_other(f"/posts/{again.question_id}")
 
 

@@ -7,20 +7,22 @@ from datetime import timedelta
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
+from forllm_server.activity import seen_store
 from forllm_server.errors import Invalid
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.answer_store import count_answers, list_answers
 from forllm_server.forum.model import Post
 from forllm_server.forum.rendering import ensure_html
-from forllm_server.markup.likeness import share_in_common
+from forllm_server.markup.likeness import most_alike, share_in_common
 from forllm_server.pages.changes import DiffLine, diff_lines
 from forllm_server.pages.database import database
 from forllm_server.pages.marks import hue_class
+from forllm_server.pages.thread import list_unseen
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.version_store import list_versions_by_ids
 from forllm_server.queue.llm_request_store import list_llm_requests
 from forllm_server.queue.model import Status
-from forllm_server.web.current import current
+from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form
 from forllm_server.web.fragments import page
 
@@ -55,14 +57,19 @@ def show(post_id: int) -> Response:
         count = count_answers(connection, post_id) if len(found) == MOST_SHOWN else len(found)
         versions = _versions(connection, found)
         took = _took(connection, post_id)
+        reading = seen_store.get_topic_reading(connection, current_user_id(), topic.id)
+        unseen = list_unseen(connection, current_user_id(), topic.id, reading, [post.id for post in found])
     columns = [_column(number, post, versions, took) for number, post in enumerate(ensure_html(database(), found))]
-    common = share_in_common([post.content for post in found])
+    texts = [post.content for post in found]
+    common = share_in_common(texts)
     return page(
         "answers/show.html",
         topic=topic,
         question=ensure_html(database(), [question])[0],
         columns=columns,
         count=count,
+        unseen=unseen,
+        alike=most_alike(texts),
         common=None if common is None else round(common * 100),
         compared=_compared(columns, chosen),
     )

@@ -193,7 +193,8 @@ def _probe(backend_id: int) -> None:
     if record.is_reachable:
         notice(f"{record.name} answers and has {found.get('model_count', 0):,} models.")
     else:
-        notice(f"{record.name} does not answer: {found.get('error') or 'no reason given'}", kind="warning")
+        # Why stands on the page that is shown next.
+        notice(f"{record.name} does not answer{'' if found.get('error') else ', and says no reason'}.", kind="warning")
 
 
 def _changes(form: Form, backend: BackendRecord) -> dict[str, Any]:

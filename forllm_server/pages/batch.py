@@ -5,7 +5,7 @@ from flask import Blueprint, Response, g, request
 from forllm_server.batches import batch_store
 from forllm_server.batches.checks import Check, CheckKind, new_check
 from forllm_server.batches.exporting import MEDIA_TYPES, ExportFormat
-from forllm_server.batches.making import MOST_REPEATS, TITLE_MAX_CHARS, BatchDraft, Prepared, prepare
+from forllm_server.batches.making import MOST_REPEATS, BatchDraft, Prepared, prepare
 from forllm_server.batches.model import Batch, Place, State
 from forllm_server.batches.reading import Encoding, Format, Table, decode, format_of, read_table
 from forllm_server.catalog.model_store import list_models
@@ -13,6 +13,7 @@ from forllm_server.clock import now
 from forllm_server.errors import Invalid
 from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.jobs import batches as rules
+from forllm_server.jobs.batch_forecast import BatchForecast, foretell_draft
 from forllm_server.jobs.batch_lines import FILTERS, pieces_of
 from forllm_server.pages.asking import model_label
 from forllm_server.pages.batch_grid import read_grid
@@ -69,7 +70,10 @@ def show_new() -> Response:
 def preview() -> Response:
     """What would be asked; nothing is created."""
     draft = _draft(Form.of_request())
-    return _form_page(draft=draft, prepared=prepare(draft))
+    prepared = prepare(draft)
+    with current().database.read() as connection:
+        foretold = foretell_draft(connection, draft, prepared, now())
+    return _form_page(draft=draft, prepared=prepared, foretold=foretold)
 
 
 @blueprint.post(f"{LIST}/new")
@@ -92,7 +96,7 @@ def show(batch_id: int) -> Response:
     after = form.integer("after", default=0) or 0
     with current().database.read() as connection:
         batch = batch_store.get_batch(connection, batch_id)
-        grid = read_grid(connection, batch, shown=shown, after=after)
+        grid = read_grid(connection, batch, shown=shown, after=after, now=now())
     return page("batch/show.html", block="progress", batch=batch, grid=grid, filters=FILTERS, state_words=state_words)
 
 
@@ -175,7 +179,9 @@ def state_words(batch: Batch) -> str:
     return "being asked" if batch.asked_count < batch.line_count else "all asked"
 
 
-def _form_page(*, draft: BatchDraft | None = None, prepared: Prepared | None = None) -> Response:
+def _form_page(
+    *, draft: BatchDraft | None = None, prepared: Prepared | None = None, foretold: BatchForecast | None = None
+) -> Response:
     with current().database.read() as connection:
         subforums = [(subforum.id, subforum.name) for subforum in list_subforums(connection)]
         personas = [(str(each.id), f"{each.name} v{each.version.number}") for each in list_personas(connection)]
@@ -184,6 +190,7 @@ def _form_page(*, draft: BatchDraft | None = None, prepared: Prepared | None = N
         "batch/new.html",
         draft=draft,
         prepared=prepared,
+        foretold=foretold,
         previewed_lines=PREVIEWED_LINES,
         subforums=subforums,
         personas=personas,
@@ -192,7 +199,6 @@ def _form_page(*, draft: BatchDraft | None = None, prepared: Prepared | None = N
         encodings=ENCODING_WORDS,
         places=PLACE_WORDS,
         most_repeats=MOST_REPEATS,
-        title_max_chars=TITLE_MAX_CHARS,
         largest=LARGEST_BODY_BYTES // 2**20,
         text=g.get("batch_text", request.form.get("text", "")),
         text_format=g.get("batch_format", request.form.get("format", "")),
@@ -214,6 +220,8 @@ def _draft(form: Form) -> BatchDraft:
         repeats=form.integer("repeats", least=1, most=MOST_REPEATS, default=1) or 1,
         place=Place(form.choice("place", list(Place), default=Place.GRID.value)),
         checks=tuple(_checks(form)),
+        judge_persona_id=form.integer("judge_persona_id", least=1, most=_BIGGEST_ID),
+        rubric=form.text("rubric"),
         is_run_now=form.flag("is_run_now"),
         is_each_once=form.flag("is_each_once"),
     )

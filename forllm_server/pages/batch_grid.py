@@ -1,13 +1,15 @@
 """The grid of a batch as its page shows it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from forllm_server.batches import cell_store
 from forllm_server.batches.exporting import ExportLine
-from forllm_server.batches.model import Batch, Cell, Line, Progress
+from forllm_server.batches.model import UNDECIDED, Batch, Cell, Line, Progress, Verdict
 from forllm_server.batches.template import fill
+from forllm_server.jobs.batch_forecast import foretell_batch
 from forllm_server.jobs.batch_lines import FILTERS, list_shown_lines
 from forllm_server.markup.excerpt import excerpt
 
@@ -15,8 +17,6 @@ LINES_PER_PAGE = 100
 EXCERPT_CHARACTERS = 160
 #: of a reply, for its excerpt
 READ_CHARACTERS = 600
-#: answers at the same pace for so long are told in hours
-_HOUR = 3600
 
 _WORDS = {
     "queued": "in the queue",
@@ -27,6 +27,14 @@ _WORDS = {
     "failed": "failed",
     "cancelled": "cancelled",
     cell_store.GONE: "erased",
+}
+
+_VERDICT_WORDS = {
+    Verdict.PASS: "pass",
+    Verdict.FAIL: "fail",
+    Verdict.UNREADABLE: "unreadable",
+    Verdict.AWAITED: "is asked",
+    Verdict.MISSING: "gave no verdict",
 }
 
 
@@ -51,6 +59,17 @@ class GridCell:
     def is_bad(self) -> bool:
         return self.cell is not None and self.cell.status in FILTERS["failed"]
 
+    @property
+    def verdict_words(self) -> str:
+        """``the judge: pass``; empty where nobody judges."""
+        return f"the judge: {_VERDICT_WORDS[self.cell.verdict]}" if self.cell and self.cell.verdict else ""
+
+    @property
+    def verdict_url(self) -> str:
+        """What the judge was asked, where it did not decide."""
+        is_open = self.cell is not None and self.cell.verdict in UNDECIDED
+        return f"/queue/{self.cell.verdict_llm_request_id}" if self.cell and is_open else ""
+
 
 @dataclass(frozen=True)
 class GridLine:
@@ -63,7 +82,7 @@ class GridLine:
 
 @dataclass(frozen=True)
 class Grid:
-    """A page of the grid. ``work``: how long what remains will take, in words."""
+    """A page of the grid. ``work``: when what remains will be done, in words."""
 
     shown: str
     progress: Progress
@@ -73,41 +92,22 @@ class Grid:
     after: int
 
 
-def read_grid(connection: Connection, batch: Batch, *, shown: str, after: int) -> Grid:
+def read_grid(connection: Connection, batch: Batch, *, shown: str, after: int, now: datetime) -> Grid:
     """A page of a batch's grid, in a constant number of statements."""
     found = list_shown_lines(
         connection, batch, shown=shown, after=after, limit=LINES_PER_PAGE + 1, text_characters=READ_CHARACTERS
     )
     lines = found[:LINES_PER_PAGE]
     progress = cell_store.read_progress(connection, batch)
-    pace = cell_store.find_pace(connection, batch.id) if progress.remaining else None
+    foretold = foretell_batch(connection, batch, progress, now)
     return Grid(
         shown=shown,
         progress=progress,
-        work=work_words(progress.remaining, pace),
+        work=foretold.words if foretold else "",
         lines=tuple(_line(batch, each) for each in lines),
         next_after=lines[-1].line.number if len(found) > LINES_PER_PAGE else None,
         after=after,
     )
-
-
-def work_words(remaining: int, pace: float | None) -> str:
-    """``about 3 h of work left, at the pace of its last answers``; empty when nothing remains."""
-    if not remaining:
-        return ""
-    if pace is None:
-        return "how long it takes is known when one has been answered"
-    return f"about {seconds_words(remaining * pace)} of work left, at the pace of its last answers"
-
-
-def seconds_words(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 20 min``, ``52 h``."""
-    if seconds < 100:
-        return f"{max(round(seconds), 1)} s"
-    minutes = round(seconds / 60)
-    if seconds < _HOUR:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes < 1440 else f"{minutes // 60} h"
 
 
 def _line(batch: Batch, each: ExportLine) -> GridLine:

@@ -53,11 +53,14 @@ def show_new(post_id: int) -> Response:
 @blueprint.post("/posts/<int:post_id>/bookmark")
 @shows_again(show_new)
 def create(post_id: int) -> Response:
-    """Bookmark a post, perhaps with a note."""
-    note = Form.of_request().text("note")
+    """Bookmark a post, perhaps with a note. A script that stays on its page needs no answer (``is_quiet``)."""
+    form = Form.of_request()
+    note = form.text("note")
     with current().database.transaction() as connection:
         post = post_store.get_post(connection, post_id)
         bookmark = keeping.add_bookmark(connection, current_user_id(), post.id, note=note, now=now())
+    if form.flag("is_quiet"):
+        return Response(status=204)
     notice("The post is bookmarked.", undo=f"/bookmarks/{bookmark.id}/delete")
     return see_other(f"/posts/{post_id}")
 

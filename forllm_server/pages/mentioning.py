@@ -1,6 +1,6 @@
 """What posting a text asks: those named in the form and those called in the text, each once."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -13,8 +13,16 @@ from forllm_server.web.forms import Form
 from forllm_server.web.fragments import notice
 
 
-def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "") -> str:
-    """Queue the replies that the form and the text ask for; the words of the notice, empty when nobody is called."""
+@dataclass(frozen=True)
+class Told:
+    """What is said of an act of asking; empty when nobody was called. ``has_notes``: some calls reached nobody."""
+
+    words: str
+    has_notes: bool
+
+
+def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "") -> Told:
+    """Queue the replies that the form and the text ask for."""
     mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
     wish = wish_of(form, mentioned)
     asked = ask_all(
@@ -27,7 +35,8 @@ def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: s
         is_run_now=wish.is_run_now,
         chains=mentioned.chains,
     )
-    return " ".join([*([asked_words(asked)] if asked else []), *mentioned.notes])
+    words = " ".join([*([asked_words(asked)] if asked else []), *mentioned.notes])
+    return Told(words, bool(mentioned.notes))
 
 
 def wish_of(form: Form, mentioned: Mentioned) -> Wish:
@@ -37,8 +46,8 @@ def wish_of(form: Form, mentioned: Mentioned) -> Wish:
     return replace(wish, persona_ids=tuple(dict.fromkeys([*named, *mentioned.persona_ids])))
 
 
-def tell_asked(words: str) -> None:
+def tell_asked(told: Told) -> None:
     """After the commit: let the worker look, and tell what was asked."""
-    if words:
+    if told.words:
         current().wake_worker()
-        notice(words)
+        notice(told.words, kind="done" if told.has_notes else "asked")

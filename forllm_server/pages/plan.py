@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from forllm_server.forum.model import Post
-from forllm_server.jobs import digest, draft_asking, experiment
+from forllm_server.jobs import digest, draft_asking, experiment, judgement, verdict
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
 from forllm_server.jobs.trying import TRIAL
@@ -21,7 +21,12 @@ from forllm_server.schedule.words import duration_words, moment_words
 
 _EXCERPT_CHARS = 90
 #: What an LLM request that answers no post is for.
-_OTHER_KINDS = {digest.NAME: "A line for the Morning page", experiment.NAME: "Asked again, for an experiment"}
+_OTHER_KINDS = {
+    digest.NAME: "A line for the Morning page",
+    experiment.NAME: "Asked again, for an experiment",
+    judgement.NAME: "Which of two replies is better",
+    verdict.NAME: "Whether an answer of a batch does what its rubric asks",
+}
 #: The kinds that answer a post without becoming a reply by themselves.
 _OUTSIDE_THREADS = (TRIAL, experiment.NAME)
 #: Who is at work on a persona that a model writes: nobody yet but the model.

@@ -58,9 +58,9 @@ def create_reply(post_id: int) -> Response:
         attach_files_of_form(connection, form, post.id)
         # What one has just written oneself is not news.
         see_posts(connection, current_user_id(), post.topic_id, [post.id])
-        words = ask_about(connection, form, post)
+        told = ask_about(connection, form, post)
         finish_draft_of_form(connection, form)
-    tell_asked(words)
+    tell_asked(told)
     return taken(see_other(f"/posts/{post.id}"))
 
 
@@ -78,7 +78,7 @@ def create_llm_request(post_id: int) -> Response:
         asked = ask_from_form(connection, Form.of_request(), post_id)
     current().wake_worker()
     group = group_url(asked)
-    notice(asked_words(asked), undo=f"{group}/cancellation" if group else "")
+    notice(asked_words(asked), kind="asked", undo=f"{group}/cancellation" if group else "")
     return see_other(f"/posts/{post_id}")
 
 
@@ -128,9 +128,9 @@ def change(post_id: int) -> Response:
             expected_version=form.integer("version", least=1),
         )
         removed = attach_files_of_form(connection, form, post_id)
-        words = ask_about(connection, form, post, earlier_text=before.content)
+        told = ask_about(connection, form, post, earlier_text=before.content)
         finish_draft_of_form(connection, form)
-    tell_asked(words)
+    tell_asked(told)
     tell_removed(removed)
     return taken(see_other(f"/posts/{post_id}"))
 

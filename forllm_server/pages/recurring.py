@@ -208,7 +208,6 @@ def _choices(item: RecurringTopic | None) -> dict[str, Any]:
         "day_words": tuple(DAY_WORDS.items()),
         "days": item.days if item is not None else frozenset({DAYS[0]}),
         "clock_words": clock_words,
-        "title_max_chars": recurring.TITLE_MAX_CHARS,
     }
 
 

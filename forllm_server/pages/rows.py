@@ -1,8 +1,7 @@
 """The rows of a thread: posts, and the replies that are not there yet in the places where they will be. Pure."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from forllm_server.activity.model import Votes
@@ -10,6 +9,7 @@ from forllm_server.forum.attachment_model import Attachment
 from forllm_server.forum.model import Post
 from forllm_server.jobs.repetition import REPETITION
 from forllm_server.jobs.standing import Standing
+from forllm_server.markup.likeness import agreement_words
 from forllm_server.pages.marks import hue_class
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.model import LlmRequest, Partial, Status
@@ -19,7 +19,11 @@ DEEPEST = 8
 #: how long something cancelled stays in the thread when it had written nothing
 CANCELLED_STAYS = timedelta(hours=1)
 #: so many answers of personas to one post are worth a look beside each other
-WORTH_COMPARING = 3
+WORTH_COMPARING = 2
+#: of so many, all but the first are folded to a line
+WORTH_FOLDING = 3
+#: of more, only so many are looked at for what they have in common
+_LOOKED_AT = 12
 #: a text of more lines than that, on a screen of usual width, is folded
 LONG_LINES = 100
 _LINE_CHARS = 90
@@ -31,6 +35,14 @@ class Fact:
 
     text: str
     url: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The answers of personas to one post. ``agreement``: what they have in common, in words."""
+
+    number: int
+    agreement: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,10 @@ class PostRow:
     #: how many lines it has, about, where it is folded for its length; else 0
     long_lines: int
     files: tuple[Attachment, ...]
+    #: the answers to it, where there are several
+    compared: Comparison | None = None
+    #: one of several answers, shown by a line until it is opened
+    is_folded: bool = False
 
     @property
     def key(self) -> str:
@@ -118,7 +134,8 @@ def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | P
     for request in sorted(around.requests, key=lambda request: request.id):
         if request.post_id in by_id and _is_shown(request, around):
             waiting.setdefault(request.post_id or 0, []).append(request)
-    answers = Counter(post.parent_id for post in posts if post.is_by_persona and not post.is_deleted)
+    answers = _answers(posts)
+    folded = frozenset[int]() if around.is_flat else _folded(by_id, answers)
     rows: list[PostRow | PendingRow] = []
     open_posts: list[Post] = []
     for post in posts:
@@ -126,10 +143,37 @@ def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | P
         while open_posts and open_posts[-1].depth >= post.depth and not around.is_flat:
             rows += _pending_rows(open_posts.pop(), waiting, around)
         is_below_parent = bool(rows) and rows[-1].key == f"post-{post.parent_id}"
-        rows.append(_post_row(post, by_id, around, is_below_parent=is_below_parent, answers=answers[post.id]))
+        compared = _compare(answers.get(post.id, ()))
+        row = _post_row(post, by_id, around, is_below_parent=is_below_parent, compared=compared)
+        rows.append(_fold(row) if post.id in folded else row)
         open_posts.append(post)
     rest = open_posts if around.is_flat else reversed(open_posts)
     return rows + [row for post in rest for row in _pending_rows(post, waiting, around)]
+
+
+def _answers(posts: Sequence[Post]) -> dict[int, list[Post]]:
+    """The answers of personas on the page, by the post that they answer."""
+    answers: dict[int, list[Post]] = {}
+    for post in posts:
+        if post.is_by_persona and not post.is_deleted and post.parent_id is not None:
+            answers.setdefault(post.parent_id, []).append(post)
+    return answers
+
+
+def _folded(by_id: Mapping[int, Post], answers: Mapping[int, Sequence[Post]]) -> frozenset[int]:
+    """All but the first of several answers, below their question. One that was answered itself is a conversation."""
+    several = (each for parent_id, each in answers.items() if parent_id in by_id and len(each) >= WORTH_FOLDING)
+    return frozenset(post.id for each in several for post in each[1:] if not post.child_count)
+
+
+def _fold(row: PostRow) -> PostRow:
+    return replace(row, is_folded=True, stamp=f"{row.stamp}.f")
+
+
+def _compare(answers: Sequence[Post]) -> Comparison | None:
+    if len(answers) < WORTH_COMPARING:
+        return None
+    return Comparison(len(answers), agreement_words([post.content for post in answers[:_LOOKED_AT]]))
 
 
 def _is_shown(request: LlmRequest, around: Surroundings) -> bool:
@@ -164,7 +208,12 @@ def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> P
 
 
 def _post_row(
-    post: Post, by_id: Mapping[int, Post], around: Surroundings, *, is_below_parent: bool, answers: int
+    post: Post,
+    by_id: Mapping[int, Post],
+    around: Surroundings,
+    *,
+    is_below_parent: bool,
+    compared: Comparison | None,
 ) -> PostRow:
     version = around.versions.get(post.persona_version_id or 0)
     parent = by_id.get(post.parent_id or 0) or around.parents.get(post.parent_id or 0)
@@ -172,7 +221,6 @@ def _post_row(
     votes = around.votes.get(post.id, Votes())
     quoting = around.quoting.get(post.id, ())
     is_kept = post.id in around.bookmarked
-    compared = answers if answers >= WORTH_COMPARING else 0
     files = around.files.get(post.id, ()) if not post.is_deleted else ()
     is_placed = is_below_parent or (depth <= DEEPEST and not around.is_flat)
     return PostRow(
@@ -184,7 +232,7 @@ def _post_row(
             f"{votes.up}.{votes.down}",
             str(len(quoting)),
             "b" if is_kept else "",
-            str(compared),
+            f"{compared.number}-{compared.agreement}" if compared else "",
             "f".join(str(file.id) for file in files),
         ),
         hue=hue_class(post.author_name) if post.is_by_persona else "",
@@ -192,7 +240,7 @@ def _post_row(
         persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
         version_label=f"v{version.number}" if version else "",
         is_tiny=post.is_by_persona and post.model_name in around.tiny_models,
-        facts=_facts(post, parent, is_kept=is_kept, compared=compared),
+        facts=_facts(post, parent, is_kept=is_kept),
         answering="" if is_placed or post.is_root else _name_of(parent),
         # Where standing in ends: further down each post says itself whom it answers.
         continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth == DEEPEST and post.child_count else "",
@@ -202,6 +250,7 @@ def _post_row(
         quoting=quoting,
         long_lines=_long_lines(post.content),
         files=files,
+        compared=compared,
     )
 
 
@@ -221,7 +270,7 @@ def _name_of(parent: Post | None) -> str:
     return parent.author_name if parent else "an earlier post"
 
 
-def _facts(post: Post, parent: Post | None, *, is_kept: bool, compared: int) -> tuple[Fact, ...]:
+def _facts(post: Post, parent: Post | None, *, is_kept: bool) -> tuple[Fact, ...]:
     """What is worth knowing without asking; the rest is behind "More"."""
     facts = []
     usage = post.usage or {}
@@ -236,8 +285,6 @@ def _facts(post: Post, parent: Post | None, *, is_kept: bool, compared: int) -> 
         facts.append(Fact("edited", f"/posts/{post.id}/history"))
     if post.question_version is not None and parent is not None and parent.version > post.question_version:
         facts.append(Fact("question edited since", f"/posts/{parent.id}/history"))
-    if compared:
-        facts.append(Fact(f"compare {compared} answers", f"/posts/{post.id}/answers"))
     if post.is_excluded:
         facts.append(Fact("kept from models"))
     if is_kept:

@@ -1,5 +1,6 @@
 """The schedule: the week as a picture, its windows and exceptions, and "tonight also until"."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from forllm_server.clock import now
 from forllm_server.pages.hours import hours_words
 from forllm_server.schedule import planning
 from forllm_server.schedule.exception_store import list_exceptions
-from forllm_server.schedule.gate import read_gate
+from forllm_server.schedule.gate import Gate, read_gate
 from forllm_server.schedule.week import week_picture
 from forllm_server.schedule.window_store import get_window, list_windows
 from forllm_server.schedule.windows import DAYS, Closing, ExceptionKind, Window
@@ -61,12 +62,18 @@ def show() -> Response:
         pictures=pictures,
         today=local.date(),
         now_minute=local.hour * 60 + local.minute,
+        is_always_open=_is_always_open(gate, backends),
         windows=windows,
         exceptions=exceptions,
         backends=_backend_options(backends),
         backend_names={backend.id: backend.name for backend in backends},
         **_WORDS,
     )
+
+
+def _is_always_open(gate: Gate, backends: Sequence[BackendRecord]) -> bool:
+    """Whether nothing ever closes: then there is nothing to be opened tonight either."""
+    return gate.is_always_open() and all(gate.is_always_open(backend.id) for backend in backends)
 
 
 @blueprint.post("/schedule/windows")

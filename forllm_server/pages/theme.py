@@ -9,6 +9,7 @@ from flask import Blueprint, Response, make_response, request
 from forllm_server.clock import now
 from forllm_server.config import static_dir
 from forllm_server.errors import Invalid, NotFound
+from forllm_server.pages.frame import current_settings
 from forllm_server.settings.palette import DEMANDS, Scheme, contrast, palette, read_tokens, shortfalls
 from forllm_server.settings.theme import (
     COLOUR_NAMES,
@@ -26,7 +27,7 @@ from forllm_server.settings.theme import (
 )
 from forllm_server.web.assets import FOR_EVER
 from forllm_server.web.current import current
-from forllm_server.web.forms import Form, shows_again
+from forllm_server.web.forms import Form, shows_again, was_entered
 from forllm_server.web.fragments import notice, page, see_other
 
 blueprint = Blueprint("theme", __name__)
@@ -49,8 +50,10 @@ def show() -> Response:
     start = request.args.get("start", "")
     if start and start not in STARTS:
         raise NotFound("There is no theme of that name to start with.")
-    theme = _start(start or "dark") if start or kept is None else kept
-    return _show(theme, is_kept=kept is not None)
+    dark, light = _begins(current_settings().theme)
+    theme = _start(start or dark) if start or kept is None else kept
+    is_open = not (start or kept or was_entered()) and light != dark
+    return _show(theme, is_kept=kept is not None, light=_start(light) if is_open else None)
 
 
 @blueprint.post("/theme")
@@ -113,7 +116,16 @@ def give_away() -> Response:
     return response
 
 
-def _show(theme: Theme, *, is_kept: bool) -> Response:
+def _begins(theme: str) -> tuple[str, str]:
+    """What to begin with on a dark and on a light screen: the theme that is on."""
+    if theme in ("light", "dark"):
+        return theme, theme
+    sheet = f"{theme}-" if f"{theme}-dark" in STARTS else ""
+    return f"{sheet}dark", f"{sheet}light"
+
+
+def _show(theme: Theme, *, is_kept: bool, light: Theme | None = None) -> Response:
+    """``light``: what the form holds instead on a light screen, which only the browser knows."""
     ratios = {(each.ink, each.paper): contrast(theme.colours[each.ink], theme.colours[each.paper]) for each in DEMANDS}
     return page(
         "theme/show.html",
@@ -125,6 +137,7 @@ def _show(theme: Theme, *, is_kept: bool) -> Response:
         shortfalls=shortfalls(theme.colours),
         reading=min(ratios["text", paper] for paper in ("ground", "surface", "raised")),
         is_kept=is_kept,
+        light=light,
     )
 
 

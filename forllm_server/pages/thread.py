@@ -157,7 +157,7 @@ def _surroundings(
         base_depth=stretch.base_depth,
         is_flat=stretch.is_flat,
         parents={post.id: post for post in _missing_parents(connection, posts)} if stretch.is_flat else {},
-        unseen=_unseen(connection, reader_id, topic.id, reading, post_ids),
+        unseen=list_unseen(connection, reader_id, topic.id, reading, post_ids),
         bookmarked=bookmark_store.list_bookmarked(connection, reader_id, post_ids),
         votes=vote_store.list_votes(connection, reader_id, post_ids),
         quoting=quote_store.list_quoting(connection, post_ids),
@@ -166,9 +166,10 @@ def _surroundings(
     )
 
 
-def _unseen(
+def list_unseen(
     connection: Connection, reader_id: int, topic_id: int, reading: TopicReading, post_ids: Sequence[int]
 ) -> frozenset[int]:
+    """Those of a topic's posts that the reader has not seen."""
     if not any(reading.is_unread(post_id, frozenset()) for post_id in post_ids):
         return frozenset()
     seen = seen_store.list_seen_ids(connection, reader_id, topic_id, post_ids)

@@ -143,9 +143,9 @@ def create(subforum_id: int) -> Response:
         if names:
             tag_topic(connection, topic.id, names, now=now())
         seeing.see_posts(connection, current_user_id(), topic.id, [post.id])
-        words = ask_about(connection, form, post)
+        told = ask_about(connection, form, post)
         finish_draft_of_form(connection, form)
-    tell_asked(words)
+    tell_asked(told)
     return taken(see_other(f"/topics/{topic.id}"))
 
 

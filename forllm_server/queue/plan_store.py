@@ -56,12 +56,13 @@ class InLine:
 
 @dataclass(frozen=True)
 class Crowd:
-    """Queued requests of one persona on one model, only counted."""
+    """Requests of one persona on one model, only counted."""
 
     backend_id: int
     model_id: int
     persona_id: int | None
     number: int
+    lane: Lane = Lane.NIGHT
 
 
 def list_queued(connection: Connection, backend_id: int, *, limit: int) -> list[InLine]:

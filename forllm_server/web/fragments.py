@@ -50,7 +50,8 @@ def see_other(url: str) -> Response:
 
 
 def notice(text: str, *, kind: str = "done", undo: str = "") -> None:
-    """Show ``text`` on the next page. ``kind`` is ``done``, ``warning`` or ``error``.
+    """Show ``text`` on the next page. ``kind`` is ``done``, ``asked``, ``warning`` or ``error``; ``asked`` is of
+    replies that are to come, and goes by itself when they are there.
 
     ``undo`` is the address that takes back what was done: a button that posts to it stands beside the text.
     """

@@ -4,6 +4,7 @@ import "./elements/menus.js";
 import "./elements/panes.js";
 import "./lib/copying.js";
 import "./lib/moments.js";
+import "./lib/notices.js";
 import "./lib/sending.js";
 import "./lib/slots.js";
 import "./lib/quoting.js";
@@ -13,7 +14,7 @@ import "./lib/fetch-guard.js";
 // (pages/frame.py, elements_in); those that come later are fetched then. So no page pays for another's.
 const ELEMENTS = new Set([
   "thread", "editor", "draft", "completion", "queue", "order", "hours", "addition", "theme", "filter", "search", "telling",
-  "preview", "trial", "files",
+  "preview", "trial", "files", "seen",
 ]);
 
 function fetchPresent() {

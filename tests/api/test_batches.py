@@ -48,6 +48,19 @@ def test_lines_come_with_their_cells_by_pages_and_by_state(
     assert client.post(f"{ADDRESS}/{batch['id']}/retries").get_json() == {"retried": 1}
 
 
+def test_a_judge_is_kept_with_its_version_and_its_verdicts_come_with_the_cells(
+    client: FlaskClient, topic: dict[str, int]
+) -> None:
+    judged = {"judge_persona_id": 1, "rubric": "Names the town."}
+    made = client.post(ADDRESS, json=body(topic["subforum_id"], **judged)).get_json()
+    assert made["judge"] == {"persona_id": 1, "persona_version_id": 1, "rubric": "Names the town."}
+    assert made["progress"] | {"judged_pass": 0, "judged_fail": 0, "undecided": 0} == made["progress"]
+    assert (made["done_by"], made["machine_seconds"]) == (None, None)
+    lines = client.get(f"{ADDRESS}/{made['id']}/lines").get_json()["items"]
+    assert lines[0]["cells"][0] | {"verdict": None, "verdict_said": ""} == lines[0]["cells"][0]
+    assert client.get(f"{ADDRESS}/{made['id']}/lines?show=rejected").get_json()["items"] == []
+
+
 def test_it_is_downloaded_in_three_formats(client: FlaskClient, batch: Any) -> None:
     for form, kind in (("csv", "text/csv"), ("jsonl", "application/x-ndjson"), ("md", "text/markdown")):
         answer = client.get(f"{ADDRESS}/{batch['id']}/export", query_string={"format": form})
@@ -73,6 +86,9 @@ def test_it_is_paused_resumed_cancelled_and_deleted(client: FlaskClient, batch: 
         ({"checks": [{"kind": "matches", "value": "("}]}, "checks", "no regular expression"),
         ({"model_ids": [99]}, "model_id", "no such model"),
         ({"persona_ids": [99]}, "persona_ids", "not there"),
+        ({"judge_persona_id": 99, "rubric": "Is short."}, "judge_persona_id", "not there"),
+        ({"rubric": "Is short."}, "judge_persona_id", "Choose the persona"),
+        ({"checks": [{"kind": "json", "value": '{"type": "object"}'}]}, "checks", "JSON Schema is not understood"),
     ],
 )
 def test_what_cannot_be_taken_is_told_with_its_field(

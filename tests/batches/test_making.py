@@ -38,6 +38,7 @@ def test_repetitions_are_found_and_left_out_where_wished() -> None:
 def test_the_same_table_asked_the_same_has_the_same_fingerprint() -> None:
     assert prepare(draft()).fingerprint == prepare(draft(title="Other")).fingerprint
     assert prepare(draft()).fingerprint != prepare(draft(persona_ids=(2,))).fingerprint
+    assert prepare(draft()).fingerprint != prepare(draft(judge_persona_id=1, rubric="Is short.")).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,9 @@ def test_the_same_table_asked_the_same_has_the_same_fingerprint() -> None:
         ({"persona_ids": tuple(range(1, 10)), "repeats": 8}, "repeats", "72 answers"),
         ({"table": Table(("town", "land"), (("a", "b"), (" ", "b"))), "template": "{{town}}"}, "text", "Line 2"),
         ({"table": Table(("town", "land"), (("x" * 300_000, "b"),))}, "text", "Line 1 would ask 300,"),
+        ({"judge_persona_id": 1, "rubric": " "}, "rubric", "what an answer must do"),
+        ({"rubric": "Is short."}, "judge_persona_id", "Choose the persona"),
+        ({"judge_persona_id": 1, "rubric": "x" * 4_001}, "rubric", "4,000"),
     ],
 )
 def test_what_cannot_be_asked_is_told_with_its_field(more: dict[str, Any], field: str, words: str) -> None:

@@ -127,7 +127,8 @@ def _batch(forum: Forum, subforum_id: int, persona_id: int) -> int:
     table = {"text": f"town,why\nGraz,the river\n{'Llanfair' * 30},the name\n", "format": "csv"}
     asked = {"template": "Why {{town}}? For {{why}}?", "persona_ids": [1, persona_id], "repeats": 2}
     checks = [{"kind": "json", "value": "town:string"}, {"kind": "matches", "value": "^[A-Z]"}]
-    batch = {"title": "Towns to see", "subforum_id": subforum_id, "checks": checks, **table, **asked}
+    judged = {"judge_persona_id": persona_id, "rubric": "Names the town.\nIs one sentence."}
+    batch = {"title": "Towns to see", "subforum_id": subforum_id, "checks": checks, **table, **asked, **judged}
     return int(forum.api("POST", "batches", batch)["id"])
 
 

@@ -97,8 +97,10 @@ def test_a_topic_opens_beside_its_list_and_lives_there(wide: Page, forum: Forum,
     page = wide
     page.goto(f"/subforums/{topics[0]}")
     page.get_by_role("button", name="Two panes").click()
-    page.get_by_role("main").get_by_role("link", name="Is a mirror a backup?").click()
     pane = page.get_by_role("region", name="Second pane")
+    expect(pane.get_by_text("Choose a topic on the left")).to_be_visible()
+    assert accessibility_faults(page) == []
+    page.get_by_role("main").get_by_role("link", name="Is a mirror a backup?").click()
     expect(pane.get_by_role("heading", name="Is a mirror a backup?")).to_be_visible()
     expect(page.get_by_role("main").get_by_role("link", name="Which cable is it?")).to_be_visible()
     assert f"pane=%2Ftopics%2F{topics[1]}" in page.url
@@ -118,6 +120,12 @@ def test_a_topic_opens_beside_its_list_and_lives_there(wide: Page, forum: Forum,
     page.get_by_role("button", name="Close the second pane").click()
     expect(pane).to_be_hidden()
     assert "pane=" not in page.url
+    page.reload()
+    expect(pane.get_by_text("Choose a topic on the left")).to_be_visible()
+    page.get_by_role("button", name="Close the second pane").click()
+    expect(pane).to_be_hidden()
+    page.reload()
+    expect(pane).to_be_hidden()
 
 
 def test_two_topics_stand_side_by_side(wide: Page, topics: tuple[int, int, int]) -> None:
@@ -151,6 +159,9 @@ def test_the_rest_of_the_places_is_in_a_sheet_on_a_phone(phone: Page, topics: tu
 
 def test_a_theme_shows_while_it_is_made_and_is_gone_with_the_page(page: Page, topics: tuple[int, int, int]) -> None:
     page.goto("/theme")
+    # A light screen: the form begins with what is on.
+    expect(page.get_by_label("light", exact=True)).to_be_checked()
+    expect(page.get_by_label("Name")).to_have_value("My light")
     ground = "getComputedStyle(document.body).backgroundColor"
     before = page.evaluate(ground)
     page.get_by_label("the page").fill("#204060")

@@ -109,6 +109,8 @@ def test_code_is_copied_votes_are_cast_and_details_open_in_their_place(
     row.focus()
     page.keyboard.press("b")
     expect(row.get_by_role("link", name="bookmarked")).to_be_visible()
+    expect(row).to_be_focused()
+    assert page.evaluate("window.isTheSamePage") is True
 
 
 def test_a_permanent_link_is_lit_for_three_seconds_and_a_long_post_unfolds(

@@ -55,6 +55,10 @@ def test_a_file_is_asked_and_the_same_again_goes_on_with_it(folder: Path, file: 
     shown = batch(folder, "show", 1)
     assert "2 lines, 0 of 2 answered" in shown.stdout
     assert "Assistant v1 on" in shown.stdout
+    assert "Still to come: how long it takes is known when each model has answered once." in shown.stdout
+    judged = batch(folder, *run, "--judge", "assistant", "--rubric", "Names the town.")
+    assert "Batch 3" in judged.stderr
+    assert "Judged by Assistant v1" in batch(folder, "show", 3).stdout
 
 
 def test_it_is_exported_to_the_screen_and_to_a_file(folder: Path, file: Path, tmp_path: Path) -> None:
@@ -84,6 +88,8 @@ def test_waiting_ends_when_the_batch_is_paused_and_says_what_is_missing(folder: 
         (b"town\nGraz\n", ("--check", "matches:("), "is no regular expression"),
         (b"town\nGraz\n", ("--check", "nonsense"), "A check is one of"),
         (b"town\nGraz\n", ("--persona", "Nobody"), "There is no persona"),
+        (b"town\nGraz\n", ("--judge", "Nobody", "--rubric", "Is short."), "There is no persona"),
+        (b"town\nGraz\n", ("--judge", "Assistant"), "Write down what an answer must do"),
     ],
 )
 def test_what_cannot_be_taken_is_told_and_nothing_is_made(

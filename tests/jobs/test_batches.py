@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from forllm_server import clock
-from forllm_server.batches import batch_store, cell_store
+from forllm_server.batches import batch_store, cell_store, verdict_store
 from forllm_server.batches.checks import new_check
 from forllm_server.batches.making import BatchDraft
-from forllm_server.batches.model import Batch, Place, Progress, State
+from forllm_server.batches.model import UNDECIDED, Batch, Place, Progress, State, Verdict
 from forllm_server.batches.reading import Table
 from forllm_server.db import Database, metadata
 from forllm_server.errors import Conflict, Invalid, NotFound
@@ -18,11 +19,12 @@ from forllm_server.forum.topics import delete_topic
 from forllm_server.jobs import batches as rules
 from forllm_server.jobs import staging
 from forllm_server.jobs.staging import tend_batches
+from forllm_server.queue.llm_request_store import insert_llm_request
 from forllm_server.queue.prompt_store import find_prompt
 from tests.hooks.making import add, calls
 from tests.jobs.conftest import Evening
 from tests.support.scripted_server import Script
-from tests.support.world import LOCAL_USER, World, make_world
+from tests.support.world import LOCAL_USER, World, make_world, new_request
 
 Forum = tuple[Database, World]
 
@@ -223,6 +225,40 @@ def test_filters_find_lines_by_state_and_by_checks(forum: Forum) -> None:
     assert progress(database, batch.id).failed_checks == 1
 
 
+def test_what_a_judge_said_is_counted_found_and_forgotten_where_it_decided_nothing(forum: Forum) -> None:
+    database, world = forum
+    batch = create(database, world, lines=5, judge_persona_id=1, rubric="Is short.")
+    change_requests(database, status="succeeded", reply_post_id=world.post_id)
+    with database.transaction() as connection:
+        assert [each[0] for each in verdict_store.list_unjudged(connection, batch, limit=9)] == [1, 2, 3, 4, 5]
+        assert cell_store.find_first_unsettled(connection, batch) == 1
+        judging = [queue_request(connection, world, number) for number in range(4)]
+        for number, llm_request_id in enumerate(judging, 1):
+            verdict_store.insert_verdict(connection, batch.id, number, 0, llm_request_id=llm_request_id)
+        for llm_request_id, verdict in zip(judging, (Verdict.PASS, Verdict.FAIL, Verdict.UNREADABLE), strict=False):
+            verdict_store.update_verdict(connection, llm_request_id, verdict, "")
+        found = cell_store.read_progress(connection, batch)
+        assert dict(found.by_verdict) == {each: 1 for each in Verdict if each is not Verdict.MISSING}
+        assert (found.undecided, found.unjudged) == (1, 2)
+        verdicts = [cell.verdict for cell in cell_store.list_cells(connection, batch.id, [1, 2, 3, 4, 5])]
+        assert verdicts == [Verdict.PASS, Verdict.FAIL, Verdict.UNREADABLE, Verdict.AWAITED, None]
+        assert cell_store.find_first_unsettled(connection, batch) == 4
+        # None of them has really run.
+        assert verdict_store.count_live_verdicts(connection, batch) == 4
+        assert verdict_store.list_verdict_request_ids(connection, batch.id, ("queued",)) == judging
+        found_lines = cell_store.list_numbers(connection, batch.id, verdicts=UNDECIDED, after=0, limit=9)
+        assert found_lines == [3]
+        assert verdict_store.delete_undecided(connection, batch.id) == [3]
+        assert verdict_store.find_first_judged_by(connection, batch.id, judging[1:]) == 2
+
+
+def queue_request(connection: Connection, world: World, number: int) -> int:
+    """A judge's LLM request; its id."""
+    made = insert_llm_request(connection, new_request(world, kind="verdict", answer_number=100 + number), clock.now())
+    assert made is not None
+    return made.id
+
+
 def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> None:
     evening.server.answer = lambda _body: Script(tokens=("yes",))
     checks = (new_check("contains", "yes"), new_check("matches", "^no"))
@@ -233,11 +269,9 @@ def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> No
     with evening.database.read() as connection:
         cells = cell_store.list_cells(connection, batch.id, [1, 2])
         prompt = find_prompt(connection, cells[1].llm_request_id)
-        pace = cell_store.find_pace(connection, batch.id)
     assert prompt is not None
     assert [message["content"] for message in prompt.messages if message["role"] == "user"] == ["Question 2"]
     assert [(cell.text, cell.failed_checks) for cell in cells] == [("yes", ("matches “^no”",))] * 2
-    assert pace is not None
     assert get(evening.database, batch.id).finished_at is not None
 
 

@@ -119,6 +119,40 @@ def test_a_later_edit_asks_only_what_is_new_and_goes_on_from_what_is_answered(ev
     assert answers(evening)[-1].parent_id == skeptic.id
 
 
+def test_a_chain_that_is_made_longer_later_asks_its_new_links_alone(evening: Evening) -> None:
+    call(evening, "@skeptic>@teacher")
+    while evening.run():
+        pass
+    asked, _ = call(evening, "@skeptic>@teacher>@skeptic", earlier_text="@skeptic>@teacher")
+    assert [each.is_new for each in asked] == [False, False, True]
+    while evening.run():
+        pass
+    assert [post.persona_name for post in answers(evening)] == ["Skeptic", "Teacher", "Skeptic"]
+    assert [post.depth for post in answers(evening)] == [1, 2, 3]
+
+
+def test_a_chain_taken_apart_later_asks_only_who_has_not_answered_the_post(evening: Evening) -> None:
+    call(evening, "@skeptic>@teacher")
+    while evening.run():
+        pass
+    asked, _ = call(evening, "@skeptic @teacher", earlier_text="@skeptic>@teacher")
+    assert len(asked) == 1
+    while evening.run():
+        pass
+    teachers = [post for post in answers(evening) if post.persona_name == "Teacher"]
+    assert len(teachers) == 2
+    assert evening.world.post_id in {post.parent_id for post in teachers}
+
+
+def test_somebody_may_answer_their_own_reply(evening: Evening) -> None:
+    asked, notes = call(evening, "@skeptic>@skeptic")
+    assert (len(asked), notes) == (2, ())
+    while evening.run():
+        pass
+    first, second = answers(evening)
+    assert second.parent_id == first.id
+
+
 def test_an_answer_that_was_deleted_is_not_gone_on_from(evening: Evening) -> None:
     call(evening, "@skeptic")
     evening.run()

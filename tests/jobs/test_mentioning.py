@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 
 from forllm_server.db import Database
 from forllm_server.jobs.mentioning import ask_all, find_mentioned
+from forllm_server.personas.editing import delete_persona
 from tests.forum.world import counted_statements
-from tests.personas.world import BUILTIN_ID, create
+from tests.personas.world import BUILTIN_ID, change, create
 from tests.support.world import LOCAL_USER, World, make_world
 
 
@@ -55,6 +56,28 @@ def test_an_edit_calls_only_those_who_were_not_called_before(connection: Connect
     teacher = create(connection, "Teacher").id
     found = find_mentioned(connection, "@skeptic and @teacher", earlier_text="@Skeptic, please")
     assert found.persona_ids == (teacher,)
+
+
+def test_who_began_a_chain_before_is_not_asked_again_alone(connection: Connection) -> None:
+    create(connection, "Skeptic")
+    teacher = create(connection, "Teacher").id
+    found = find_mentioned(connection, "@skeptic @teacher", earlier_text="@skeptic>@teacher")
+    assert (found.persona_ids, found.chains) == ((teacher,), ())
+
+
+def test_a_persona_that_was_deleted_or_has_another_name_now_is_called_by_nobody(
+    connection: Connection, now: datetime
+) -> None:
+    skeptic, teacher = create(connection, "Skeptic"), create(connection, "Teacher")
+    delete_persona(connection, skeptic.id, now)
+    change(connection, teacher, name="Mentor")
+    found = find_mentioned(connection, "@skeptic, @teacher, @mentor and @mentor>@skeptic")
+    assert (found.persona_ids, found.chains) == ((teacher.id,), ())
+    assert found.notes == (
+        "@skeptic names no persona, so nobody was asked by it.",
+        "@teacher names no persona, so nobody was asked by it.",
+        "@skeptic in @mentor>@skeptic names no persona, so nobody was asked by it.",
+    )
 
 
 def test_a_text_without_a_call_costs_no_statement(sqlite_database: Database, world: World) -> None:

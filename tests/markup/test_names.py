@@ -28,7 +28,7 @@ def test_a_name_is_one_line_of_drawn_characters(typed: str, kept: str) -> None:
 
 @pytest.mark.parametrize("typed", ["", "   ", "\n\t", "\u200b\u202e", "\u3164", "\u2800", "\x00"])
 def test_a_blank_name_is_refused(typed: str) -> None:
-    with pytest.raises(Invalid, match="The name is empty") as refused:
+    with pytest.raises(Invalid, match="There is no name yet") as refused:
         clean_name(typed, field="name", max_chars=80)
     assert refused.value.field == "name"
 
@@ -67,7 +67,7 @@ def test_a_text_keeps_everything_but_line_ends_nul_and_lone_surrogates() -> None
 
 @pytest.mark.parametrize("typed", ["", " \n\t ", "\u200b"])
 def test_a_blank_text_is_refused(typed: str) -> None:
-    with pytest.raises(Invalid, match="The content is empty") as refused:
+    with pytest.raises(Invalid, match="There is no text yet") as refused:
         clean_text(typed, field="content", max_chars=10)
     assert refused.value.field == "content"
 

@@ -7,7 +7,7 @@ import pytest
 from forllm_server.db import Database
 from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
-from forllm_server.markup.likeness import share_in_common
+from forllm_server.markup.likeness import agreement_words, share_in_common
 from tests.pages.conftest import Browser
 from tests.pages.test_mentioning import pending
 from tests.personas.world import change, create
@@ -42,7 +42,9 @@ def test_answers_stand_beside_each_other_with_their_facts(
 ) -> None:
     ids = [answer(sqlite_database, world, now, f"ZFS, **because** {word}.") for word in ("raid", "scrub", "both")]
     browser.open(f"/topics/{world.topic_id}")
-    assert browser.page.find("a", string="compare 3 answers")
+    compared = browser.page.find(class_="post__compared")
+    assert compared.find("a")["href"] == f"/posts/{world.post_id}/answers"
+    assert compared.get_text() == "3 answers: compare 50 % of the words in common"
     browser.open(f"/posts/{world.post_id}/answers")
     columns = browser.page.find_all(class_="answers__one")
     assert len(columns) == 3
@@ -63,6 +65,64 @@ def test_only_answers_to_the_question_are_compared(browser: Browser, world: Worl
 def test_words_in_common_are_counted_over_all_pairs() -> None:
     assert share_in_common(["a b", "A, b!", "c"]) == pytest.approx(1 / 3)
     assert share_in_common(["a", "..."]) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["Yes.", "yes", "YES!"], "all say the same"),
+        (["Yes.", "yes", "No."], "2 of 3 say the same"),
+        (["a b", "b c", "c d"], "22 % of the words in common"),
+        (["...", "!"], ""),
+        (["one"], ""),
+    ],
+)
+def test_agreement_is_told_at_a_glance(texts: list[str], words: str) -> None:
+    assert agreement_words(texts) == words
+
+
+def rows(browser: Browser) -> dict[str, list[str]]:
+    return {row["id"]: row["class"] for row in browser.page.find_all("article", attrs={"data-row": True})}
+
+
+def test_of_several_answers_the_first_is_open_and_the_others_a_line_each(
+    browser: Browser, sqlite_database: Database, world: World, now: datetime
+) -> None:
+    ids = [answer(sqlite_database, world, now, f"Because {word}.") for word in ("raid", "scrub")]
+    browser.open(f"/topics/{world.topic_id}")
+    assert not browser.page.select(".post--folded")
+    ids.append(answer(sqlite_database, world, now, "Because both."))
+    browser.open(f"/topics/{world.topic_id}")
+    folded = [f"post-{post_id}" for post_id in ids[1:]]
+    assert [row for row, classes in rows(browser).items() if "post--folded" in classes] == folded
+    # Whole, and opened without a script.
+    row = browser.page.find(id=folded[0])
+    assert row.find(class_="post__body").get_text(strip=True) == "Because scrub."
+    assert row.select_one("details.unfold > summary")
+    browser.open(f"/topics/{world.topic_id}?view=flat")
+    assert not browser.page.select(".post--folded")
+
+
+def test_an_answer_that_was_answered_stands_open(
+    browser: Browser, sqlite_database: Database, world: World, now: datetime
+) -> None:
+    ids = [answer(sqlite_database, world, now, f"Because {word}.") for word in ("raid", "scrub", "both")]
+    browser.open(f"/posts/{ids[1]}/reply")
+    browser.send(f"/posts/{ids[1]}/reply", {"content": "Why?"})
+    folded = [row for row, classes in rows(browser).items() if "post--folded" in classes]
+    assert folded == [f"post-{ids[2]}"]
+
+
+def test_answers_beside_each_other_can_be_marked_as_read(
+    browser: Browser, sqlite_database: Database, world: World, now: datetime
+) -> None:
+    ids = [answer(sqlite_database, world, now, f"Because {word}.") for word in ("raid", "scrub", "both")]
+    browser.open(f"/posts/{world.post_id}/answers")
+    unseen = browser.page.find_all("article", attrs={"data-unseen": True})
+    assert {int(row["data-post"]) for row in unseen} == set(ids)
+    browser.send(f"/topics/{world.topic_id}/seen", {})
+    browser.open(f"/posts/{world.post_id}/answers")
+    assert not browser.page.find_all("article", attrs={"data-unseen": True})
 
 
 def test_a_reply_is_asked_for_again_hotter_longer_on_another_model_by_another_version(

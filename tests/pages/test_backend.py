@@ -29,6 +29,9 @@ def test_a_new_backend_is_looked_at_at_once_and_its_fault_is_told(browser: Brows
     add(browser)
     assert (browser.status, browser.path) == (200, "/backends/2")
     assert "does not answer" in browser.words()
+    told = [notice.get_text(" ", strip=True) for notice in browser.page.select(".notice")]
+    why = browser.client.get("/api/v1/backends/2").get_json()["probe"]["error"]
+    assert [why in each for each in told].count(True) == 1
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,10 @@ def test_a_wrong_encoding_is_told_beside_its_field(homelab: Browser) -> None:
         ({"template": "Why?"}, "template", "names no column"),
         ({"template": "{{city}}"}, "template", "which is no column"),
         ({"repeats": "99"}, "repeats", "1 to 20"),
+        ({"title": "x" * 201}, "title", "1 to 200 characters"),
+        ({"rubric": "Is short."}, "judge_persona_id", "Choose the persona"),
+        ({"judge_persona_id": "1"}, "rubric", "what an answer must do"),
+        ({"judge_persona_id": "99", "rubric": "Is short."}, "judge_persona_id", "not there any more"),
     ],
 )
 def test_what_cannot_be_taken_is_told_beside_its_field_and_nothing_is_lost(
@@ -108,7 +112,7 @@ def test_what_cannot_be_taken_is_told_beside_its_field_and_nothing_is_lost(
     assert words in homelab.problem(field)
     typed = FORM | fields
     assert homelab.page.find(attrs={"name": "text"}).get_text().removeprefix("\n") == typed["text"]
-    assert homelab.page.find(attrs={"name": "title"})["value"] == "Towns"
+    assert homelab.page.find(attrs={"name": "title"})["value"] == typed.get("title")
 
 
 def test_checks_that_make_no_sense_are_told(homelab: Browser) -> None:
@@ -156,10 +160,39 @@ def test_downloads_hold_the_answers_and_no_formula(homelab: Browser, sqlite_data
     assert "| =1+1\\|&lt;b><br>next |" in markdown
 
 
-def test_a_grid_costs_as_many_statements_with_one_line_as_with_many(
+def test_verdicts_stand_in_the_grid_and_narrow_it(homelab: Browser, sqlite_database: Database) -> None:
+    create(homelab, judge_persona_id="1", rubric="Names <the> town.")
+    assert "Judged by Assistant v1 : Names <the> town." in homelab.words()
+    answer_all(sqlite_database, "Graz.")
+    verdicts = [(1, "pass", ""), (2, "fail", ""), (3, "unreadable", "“It is nice.”")]
+    with sqlite_database.transaction() as connection:
+        for number, word, said in verdicts:
+            row = {"batch_id": 1, "number": number, "ask": 0, "llm_request_id": number, "word": word, "said": said}
+            connection.execute(metadata.tables["batch_verdicts"].insert().values(row))
+    homelab.open(f"{LIST}/1")
+    words = homelab.words()
+    assert "1 pass and 1 fail by the rubric" in words
+    assert "1 without a readable verdict" in words
+    cells = [cell.get_text(" ", strip=True) for cell in homelab.page.select("tbody td")]
+    told = [cell.partition("the judge: ")[2].split()[0] for cell in cells]
+    assert told == ["pass", "fail", "unreadable"]
+    assert homelab.page.select_one('a.badge[href="/queue/3"]')["title"] == "“It is nice.”"
+    homelab.open(f"{LIST}/1?show=rejected")
+    assert [row.th.find("span").get_text() for row in homelab.page.select("tbody tr")] == ["2"]
+    homelab.open(f"{LIST}/1?show=undecided")
+    assert [row.th.find("span").get_text() for row in homelab.page.select("tbody tr")] == ["3"]
+
+
+def test_the_preview_says_how_long_it_takes_as_far_as_that_is_known(homelab: Browser) -> None:
+    look(homelab)
+    assert "How long it takes is known when each model has answered once." in homelab.words()
+
+
+def test_a_grid_costs_as_many_statements_with_few_lines_as_with_many(
     homelab: Browser, count_queries: Callable[[Callable[[], object]], int]
 ) -> None:
-    create(homelab, text="n\n1\n", template="{{n}}")
+    # Of both batches a part is not asked yet.
+    create(homelab, text="n\n" + "\n".join(map(str, range(51))), template="{{n}}")
     create(homelab, text="n\n" + "\n".join(map(str, range(90))), template="{{n}}", repeats="4")
     counts = [count_queries(partial(homelab.open, f"{LIST}/{number}")) for number in (1, 2)]
     assert counts[0] == counts[1]

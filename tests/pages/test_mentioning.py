@@ -4,7 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
+from forllm_server.personas.editing import delete_persona
+from forllm_server.queue.chain_store import update_descendants_to_ended
+from forllm_server.queue.model import Status
 from tests.pages.conftest import Browser
 from tests.personas.world import create
 from tests.support.world import World, make_world
@@ -59,6 +62,49 @@ def test_an_edit_asks_only_who_is_new(browser: Browser, world: World) -> None:
     browser.send("/posts/1/edit", {"content": "@teacher and @careful-skeptic, which one?"})
     assert sorted(pending(browser)) == ["Careful Skeptic", "Teacher"]
     assert "Queued: the reply" in browser.words()
+
+
+def states(browser: Browser) -> list[str]:
+    rows = browser.page.find_all("article", attrs={"data-pending": True})
+    return [row.find(class_="state").get_text(strip=True) for row in rows]
+
+
+def test_a_chain_that_breaks_says_so_in_each_link_and_goes_on_from_any_of_them(
+    browser: Browser, world: World, sqlite_database: Database, now: datetime
+) -> None:
+    browser.open("/posts/1/reply")
+    browser.send("/posts/1/reply", {"content": "@teacher>@tea-master>@teacher, is it ready?"})
+    assert pending(browser) == ["Teacher", "Tea Master", "Teacher"]
+    assert states(browser)[1:] == ["waits for @teacher’s answer", "waits for @tea-master’s answer"]
+    requests = metadata.tables["llm_requests"]
+    with sqlite_database.transaction() as connection:
+        first_id = connection.execute(requests.select().order_by(requests.c.id)).first().id
+        failed = {"status": "failed", "cause": "error", "cause_detail": "The kettle is cold.", "finished_at": now}
+        connection.execute(requests.update().where(requests.c.id == first_id).values(**failed))
+        update_descendants_to_ended(connection, first_id, Status.FAILED, now)
+    browser.open("/topics/1")
+    assert states(browser) == ["failed"] * 3
+    words = browser.words()
+    assert "The kettle is cold." in words
+    assert words.count("Its question was not answered: the one before it in the chain failed.") == 2
+    browser.send(f"/queue/{first_id + 2}/retry", {"next": "/topics/1"})
+    assert states(browser)[1:] == ["waits for @teacher’s answer", "waits for @tea-master’s answer"]
+    assert "failed" not in states(browser)
+
+
+def test_a_call_of_somebody_who_is_gone_or_of_two_is_told_and_asks_nobody(
+    browser: Browser, world: World, sqlite_database: Database, now: datetime
+) -> None:
+    with sqlite_database.transaction() as connection:
+        delete_persona(connection, create(connection, "Ghost").id, now)
+        create(connection, "Tea.Master")
+    browser.open("/posts/1/reply")
+    browser.send("/posts/1/reply", {"content": "@ghost and @tea-master and @teacher>@ghost"})
+    words = browser.words()
+    assert "@ghost names no persona, so nobody was asked by it." in words
+    assert "@tea-master may be" in words
+    assert "@ghost in @teacher>@ghost names no persona" in words
+    assert pending(browser) == []
 
 
 def test_personas_are_offered_with_model_and_handle(browser: Browser, world: World) -> None:

@@ -85,7 +85,7 @@ def test_the_preview_is_the_prompt_or_says_what_is_wrong(browser: Browser, sqlit
     assert "Which file system for two disks?" in shown
     assert "<html" not in shown
     for field, value, words in (
-        ("name", "", "name is empty"),
+        ("name", "", "There is no name yet"),
         ("post_number", "nowhere", "number of a post"),
         ("temperature", "hot", "number from 0 to 2"),
         ("post_number", "/posts/99", "no post 99"),

@@ -66,7 +66,16 @@ def test_a_date_can_differ_from_its_week(browser: Browser) -> None:
     assert browser.problem("date")
 
 
+def test_what_never_closes_is_not_to_be_opened_tonight(browser: Browser) -> None:
+    browser.open("/schedule")
+    assert "Tonight also" not in browser.words()
+    add(browser)
+    browser.open("/schedule")
+    assert "Tonight also" in browser.words()
+
+
 def test_tonight_can_be_opened_longer(browser: Browser) -> None:
+    add(browser)
     browser.open("/schedule")
     browser.send("/schedule/tonight", {"until": "09:00"})
     assert "Open until 09:00" in browser.words()
@@ -76,6 +85,7 @@ def test_tonight_can_be_opened_longer(browser: Browser) -> None:
 
 def test_what_differs_can_be_for_one_backend(browser: Browser, sqlite_database: Database, now: datetime) -> None:
     world = make_world(sqlite_database, now)
+    add(browser)
     browser.open("/schedule")
     browser.send(
         "/schedule/exceptions",
@@ -151,6 +161,7 @@ def test_a_date_that_cannot_be_is_told_at_its_own_field(browser: Browser, field:
 
 
 def test_a_backend_that_is_gone_is_told_beside_tonight(browser: Browser) -> None:
+    add(browser)
     browser.open("/schedule")
     browser.send("/schedule/tonight", {"until": "09:00", "tonight_backend_id": "99"})
     assert browser.status == 422

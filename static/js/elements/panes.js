@@ -2,10 +2,12 @@
 // topics stay alive, and Back leads through it. The address says what is in it (?pane=/topics/7), so a reload and a
 // bookmark bring it back; without a script, or on a narrow screen, the same links open as they always did.
 import { announce } from "../lib/html.js";
-import { load } from "../lib/pane.js";
+import { addressWith, load } from "../lib/pane.js";
 
 const WIDE = matchMedia("(min-width: 75rem)");
 const MODE = "forllm.panes";
+// Where topics stand to be chosen from.
+const LIST = 'main .rows a[href^="/topics/"]';
 const PLACES = /^\/(topics|posts)\/\d+/;
 
 class ForllmPanes extends HTMLElement {
@@ -20,6 +22,7 @@ class ForllmPanes extends HTMLElement {
     WIDE.addEventListener("change", () => this.show(this.wanted), { signal });
     this.addToggle();
     this.show(this.wanted);
+    if (!this.wanted && this.isOn && document.querySelector(LIST)) this.offer();
   }
 
   disconnectedCallback() {
@@ -41,21 +44,27 @@ class ForllmPanes extends HTMLElement {
   addToggle() {
     this.toggle = document.querySelector("[data-pane-toggle]");
     if (!this.toggle) return;
-    this.toggle.hidden = false;
-    this.toggle.setAttribute("aria-pressed", String(this.isOn));
+    Object.assign(this.toggle, { hidden: false, ariaPressed: String(this.isOn) });
     this.toggle.addEventListener("click", () => this.switchMode(), { signal: this.ending.signal });
   }
 
   switchMode() {
     const isTwo = localStorage.getItem(MODE) === "two";
     localStorage.setItem(MODE, isTwo ? "one" : "two");
-    this.toggle.setAttribute("aria-pressed", String(!isTwo));
+    this.toggle.ariaPressed = String(!isTwo);
     announce(isTwo ? "Topics open in this pane." : "Topics open beside the list.");
-    if (isTwo && this.wanted) this.visit("");
+    if (isTwo) this.visit("");
+    else if (this.isOn && !this.shown) this.offer();
+  }
+
+  // Nothing is chosen yet: what the pane is for.
+  offer() {
+    this.open("Second pane", [this.querySelector("[data-pane-empty]").content.cloneNode(true)]);
+    this.classList.add("pane--empty");
   }
 
   click(event) {
-    if (event.target.closest?.("[data-pane-close]")) return this.visit("");
+    if (event.target.closest?.("[data-pane-close]")) return this.shown ? this.visit("") : this.switchMode();
     const link = event.target.closest?.("a[href]");
     const isOther = event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link || isOther || link.target || link.hasAttribute("download") || link.hasAttribute("hx-get")) return;
@@ -79,10 +88,7 @@ class ForllmPanes extends HTMLElement {
 
   // Go there, in the pane, with a step in the history.
   visit(path) {
-    const url = new URL(location.href);
-    if (path) url.searchParams.set("pane", path);
-    else url.searchParams.delete("pane");
-    history.pushState(null, "", url);
+    if (path !== this.wanted) history.pushState(null, "", addressWith(path));
     this.show(path, { moves: true });
   }
 
@@ -105,24 +111,25 @@ class ForllmPanes extends HTMLElement {
 
   place({ title, parts, path }, moves) {
     const isAnswer = this.shown !== undefined && path !== this.wanted;
-    if (isAnswer && PLACES.test(path)) {
-      const url = new URL(location.href);
-      url.searchParams.set("pane", path);
-      history.replaceState(null, "", url);
-    }
+    if (isAnswer && PLACES.test(path)) history.replaceState(null, "", addressWith(path));
     this.shown = path;
     this.opener ??= document.activeElement;
-    this.hidden = false;
-    document.body.classList.add("layout--panes");
-    this.heading.textContent = title;
     this.querySelector("[data-pane-whole]").href = path;
-    this.body.replaceChildren(...parts);
+    this.open(title, parts);
     window.htmx?.process(this.body);
     this.body.scrollTop = 0;
     const target = path.includes("#") && this.body.querySelector(`#${CSS.escape(path.split("#")[1])}`);
     if (target) target.scrollIntoView();
     document.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true }));
     if (moves) this.heading.focus();
+  }
+
+  open(title, parts) {
+    this.hidden = false;
+    this.classList.remove("pane--empty");
+    document.body.classList.add("layout--panes");
+    this.heading.textContent = title;
+    this.body.replaceChildren(...parts);
   }
 
   close(moves) {

@@ -12,6 +12,15 @@ class ForllmTheme extends HTMLElement {
     form.addEventListener("reset", () => setTimeout(() => this.revert(form)), { signal });
     // What a start or a refused form brought with it is shown as well.
     if (new URLSearchParams(location.search).has("start")) this.showAll(form);
+    else if (matchMedia("(prefers-color-scheme: light)").matches) this.beginLight();
+  }
+
+  // Only the browser knows whether its screen is light: where nothing is kept yet, the form begins with what is on.
+  beginLight() {
+    for (const control of this.querySelectorAll("[data-light]")) {
+      if (control.type === "radio") control.checked = control.defaultChecked = true;
+      else control.value = control.defaultValue = control.dataset.light;
+    }
   }
 
   disconnectedCallback() {

@@ -57,7 +57,9 @@ class ForllmThread extends HTMLElement {
 
   pace(unchanged) {
     const usual = PACES_MS[this.dataset.pace] ?? PACES_MS.idle;
-    return this.dataset.pace === "waiting" ? Math.min(EAGER_MS * 2 ** unchanged, usual) : usual;
+    // A quick model may have answered between the reading of posts and of what is asked: then neither stands here yet.
+    const isEager = this.dataset.pace === "waiting" || document.querySelector(".notice--asked");
+    return isEager ? Math.min(EAGER_MS * 2 ** unchanged, usual) : usual;
   }
 
   poll() {
@@ -77,7 +79,7 @@ class ForllmThread extends HTMLElement {
     freshenFrame(beside);
     this.welcome(arrived);
     this.seeing.watch();
-    this.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true }));
+    this.dispatchEvent(new CustomEvent("forllm:updated", { bubbles: true, detail: arrived }));
     window.htmx?.process(this.rows);
   }
 
@@ -117,6 +119,8 @@ class ForllmThread extends HTMLElement {
       return this.place.querySelector('[data-key="L"]')?.click();
     }
     this.folding.reveal(next);
+    const unfold = next.matches(".post--folded") && next.querySelector(":scope > .unfold");
+    if (unfold) unfold.open = true;
     next.tabIndex = -1;
     next.focus({ preventScroll: true });
     next.scrollIntoView({ block: "start" });

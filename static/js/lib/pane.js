@@ -19,3 +19,11 @@ export async function load(path, options) {
   const title = page.title.replace(/ · FORLLM$/, "");
   return { title, parts, path: url.pathname + url.search + hash };
 }
+
+/** The address of the present page with `path` in its pane; with an empty one, without a pane. */
+export function addressWith(path) {
+  const url = new URL(location.href);
+  if (path) url.searchParams.set("pane", path);
+  else url.searchParams.delete("pane");
+  return url;
+}

@@ -47,6 +47,7 @@ function hiddenAct(name, values, key, form) {
 /** Sends a vote, and presses its button or lets it go. Whatever else the form is asked for goes the usual way. */
 export async function vote(event) {
   const button = event.submitter;
+  if (button?.matches(".post__key")) return bookmark(event, button);
   if (!button?.matches(".vote")) return;
   event.preventDefault();
   const body = new URLSearchParams(new FormData(event.target));
@@ -57,4 +58,17 @@ export async function vote(event) {
   for (const each of button.parentElement.querySelectorAll(".vote")) each.removeAttribute("aria-pressed");
   if (!isTaken) button.setAttribute("aria-pressed", "true");
   announce(isTaken ? "Your vote is taken back." : "Your vote counts.");
+}
+
+// In its place: the post stays where it is, and the thread is asked for it anew.
+async function bookmark(event, button) {
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(event.target));
+  body.set("is_quiet", "1");
+  const response = await fetch(button.formAction, { method: "POST", body }).catch(() => null);
+  if (!response?.ok) return announce("That did not work. Try again.");
+  announce("The post is bookmarked.");
+  const thread = button.closest("forllm-thread");
+  thread.dataset.known = "0";
+  thread.polling.pollAfresh();
 }

@@ -15,6 +15,7 @@ export function merge(rows, fresh) {
     const before = present.get(idOf(given));
     if (!before && given.dataset.keep) continue;
     const row = before ? brought(before, given) : given;
+    const hadFocus = before && before !== row && before.contains(document.activeElement);
     if (!before) arrived.push(row);
     if (row === place) {
       place = place.nextElementSibling;
@@ -23,6 +24,7 @@ export function merge(rows, fresh) {
       rows.insertBefore(row, place);
     }
     if (before && before !== row) before.remove();
+    if (hadFocus) keepFocus(row);
   }
   return arrived;
 }
@@ -41,6 +43,7 @@ function brought(before, given) {
   if (given.dataset.keep || before.dataset.stamp === given.dataset.stamp) return before;
   if (before.hasAttribute("data-pending")) return filled(before, given);
   keepSlot(before, given);
+  keepOpen(before, given);
   return given;
 }
 
@@ -57,6 +60,22 @@ function filled(before, given) {
 
 function plain(part) {
   return part.outerHTML.replace(/name="csrf_token" value="[^"]*"/g, "");
+}
+
+// What stood open stays open, also when the row would come folded because others stand beside it now.
+function keepOpen(before, given) {
+  const unfold = given.querySelector(":scope > .unfold");
+  if (!unfold) return;
+  const wasOpen = before.querySelector(":scope > .unfold")?.open;
+  const isNowFolded = given.matches(".post--folded") && !before.matches(".post--folded");
+  unfold.open = Boolean(wasOpen || isNowFolded);
+}
+
+// Whoever was at a row by the keyboard is at the row that stands for it.
+function keepFocus(row) {
+  if (row.contains(document.activeElement)) return;
+  row.tabIndex = -1;
+  row.focus({ preventScroll: true });
 }
 
 // A reply that is being written below a post goes over to its new row.

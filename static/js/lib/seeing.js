@@ -1,6 +1,8 @@
-// What came into sight counts as seen: told to the server in batches, only while somebody can be looking.
+// What came into sight counts as seen: told to the server in batches, only while somebody can be looking. Of an answer
+// that is folded to a line only the line came into sight.
 const LOOKED_AT_MS = 600;
 const TELL_AFTER_MS = 1_000;
+const FOLDED = ".post--folded:not(:target, :has(> .unfold[open]))";
 
 export class Seeing {
   /** `thread` holds the rows; those that were not seen before carry `data-unseen`. Ends when `signal` is aborted. */
@@ -9,6 +11,8 @@ export class Seeing {
     this.observer = new IntersectionObserver((entries) => this.look(entries));
     document.addEventListener("visibilitychange", () => (document.hidden ? this.tell() : this.lookAgain()), { signal });
     window.addEventListener("pagehide", () => this.tell(), { signal });
+    window.addEventListener("hashchange", () => this.lookAgain(), { signal });
+    thread.addEventListener("toggle", () => this.lookAgain(), { signal, capture: true });
     signal.addEventListener("abort", () => this.end());
     this.watch();
   }
@@ -27,7 +31,10 @@ export class Seeing {
   }
 
   lookAgain() {
-    for (const row of this.inSight.keys()) this.inSight.set(row, this.wait(row));
+    for (const [row, timer] of this.inSight) {
+      clearTimeout(timer);
+      this.inSight.set(row, this.wait(row));
+    }
   }
 
   wait(row) {
@@ -35,10 +42,11 @@ export class Seeing {
   }
 
   note(row) {
+    if (row.matches(FOLDED)) return;
     this.observer.unobserve(row);
     this.inSight.delete(row);
     row.removeAttribute("data-unseen");
-    this.seen.add(row.id.replace("post-", ""));
+    this.seen.add(row.dataset.post ?? row.id.replace("post-", ""));
     this.timer ??= setTimeout(() => this.tell(), TELL_AFTER_MS);
   }
 
