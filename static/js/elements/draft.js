@@ -2,7 +2,6 @@
 // what was kept when the form is opened again, and tells when another tab writes at the same place.
 import { forget, keep, keptFor } from "../lib/kept.js";
 import { listenForOthers } from "../lib/neighbours.js";
-import { offerText } from "../lib/offering.js";
 import { attachedIn, saveForm } from "../lib/saving.js";
 import { replaceText } from "../lib/typing.js";
 
@@ -123,12 +122,13 @@ class ForllmDraft extends HTMLElement {
   }
 
   // Into an empty form the text comes by itself; over another text it is offered.
-  offer() {
+  async offer() {
     const found = keptFor(this.dataset.place).find((text) => JSON.stringify([text.content, text.title]) !== this.typed());
     if (!found) return;
     const isSame = found.draftId !== "" && found.draftId === this.field("draft_id").value;
     if (isSame && Date.parse(found.savedAt) <= Date.parse(this.dataset.savedAt)) return forget(this.dataset.place, found.writer);
     if (isSame || this.isBlank) return this.restore(found);
+    const { offerText } = await import("../lib/offering.js");
     offerText(this.querySelector("[data-local]"), found, {
       restore: () => this.restore(found),
       discard: () => forget(this.dataset.place, found.writer),
