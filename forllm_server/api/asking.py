@@ -9,6 +9,7 @@ from forllm_server.api.schemas_llm import AskedTogetherOut, LlmRequestOut, LlmRe
 from forllm_server.clock import now
 from forllm_server.forum.model import Post
 from forllm_server.jobs.asking import Ask, ask, ask_many
+from forllm_server.jobs.automatic import ask_automatic
 from forllm_server.jobs.fanning import FanOut, ask_fan_out
 from forllm_server.jobs.mentioning import ask_all, find_mentioned
 from forllm_server.jobs.standing import list_standings
@@ -17,10 +18,15 @@ from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current_user_id
 
 
-def ask_about(connection: Connection, post: Post, wishes: Sequence[dict[str, Any]]) -> Any:
-    """Ask everyone named in ``wishes`` or called in the text about a post; the LLM requests, ready for JSON."""
+def ask_about(connection: Connection, post: Post, wishes: Sequence[dict[str, Any]], *, is_reply: bool = False) -> Any:
+    """Ask everyone named in ``wishes`` or called in the text about a post; the LLM requests, ready for JSON.
+
+    ``is_reply``: and those who answer by themselves in its topic.
+    """
     asked = [each.request for each in ask_many(connection, [_wish(post.id, each) for each in wishes], now())]
     asked += ask_mentioned(connection, post, already=[each.persona_id for each in asked])
+    if is_reply:
+        asked += ask_automatic(connection, post, now(), already=[each.persona_id for each in asked])
     positions = llm_request_store.list_positions(connection) if asked else {}
     items = [{"llm_request": item, "position": positions.get(item.id)} for item in asked]
     return LlmRequestOut(many=True).dump(items)

@@ -12,6 +12,7 @@ from forllm_server.api import (
     backends,
     batches,
     causes,
+    discussions,
     documentation,
     drafts,
     experiments,
@@ -43,7 +44,7 @@ NOUNS = (
     *(subforums, assignments, topics, tags, posts, attachments, drafts, trash, search, personas),
     *(persona_files, persona_drafts),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
-    backends,
+    *(discussions, backends),
     *(models, settings),
     *(mornings, notifications, hooks, activity, votes),
 )

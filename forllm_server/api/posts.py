@@ -82,7 +82,7 @@ def reply(values: dict[str, Any], post_id: int) -> Response:
             connection, owner_id=current_user_id(), parent_id=post_id, content=values["content"], now=now()
         )
         take_files(connection, post.id, values["attachment_ids"])
-        return PostOut().dump(post) | {"llm_requests": ask_about(connection, post, values["ask"])}
+        return PostOut().dump(post) | {"llm_requests": ask_about(connection, post, values["ask"], is_reply=True)}
 
     return create(work, location="/api/v1/posts/{id}")
 

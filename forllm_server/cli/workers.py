@@ -19,6 +19,7 @@ from forllm_server.experiments.pair_store import update_erased
 from forllm_server.hooks.keeping import clear_up
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
+from forllm_server.jobs.discussing import tend_discussions
 from forllm_server.jobs.erasing import erase_trash
 from forllm_server.jobs.experiment_staging import tend_experiments
 from forllm_server.jobs.forecast import estimate_waiting
@@ -39,6 +40,7 @@ PROBE_EVERY_SECONDS = 300
 RECONSIDER_EVERY_SECONDS = 15
 TEND_EVERY_SECONDS = 15
 TEND_BATCHES_EVERY_SECONDS = 3
+TEND_DISCUSSIONS_EVERY_SECONDS = 3
 PURGE_EVERY_SECONDS = 6 * 3600
 #: How long an Idempotency-Key is remembered.
 RESPONSES_KEPT = timedelta(days=2)
@@ -88,6 +90,7 @@ class Workers:
             (self._reconsider, RECONSIDER_EVERY_SECONDS),
             (self._tend, TEND_EVERY_SECONDS),
             (self._tend_batches, TEND_BATCHES_EVERY_SECONDS),
+            (self._tend_discussions, TEND_DISCUSSIONS_EVERY_SECONDS),
             (self._purge, PURGE_EVERY_SECONDS),
         ):
             self._timer.add_job(
@@ -166,6 +169,11 @@ class Workers:
     def _tend_batches(self) -> None:
         """The next lines of batches and pairs of experiments go into the queue."""
         if tend_batches(self._database, clock.now()) + tend_experiments(self._database, clock.now()):
+            self._wakeup.notify()
+
+    def _tend_discussions(self) -> None:
+        """Debates and councils go on from a step that did not end well."""
+        if tend_discussions(self._database, clock.now()):
             self._wakeup.notify()
 
     def _purge(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, text
+from sqlalchemy import Connection, Row, Select, exists, func, or_, select, text
 
 from forllm_server.db.types import metadata
 from forllm_server.experiments.model import Candidate, Narrowing
@@ -45,6 +45,7 @@ def _newest(part: tuple[Narrowing, Sequence[int] | None, Sequence[int] | None], 
     narrowing, topic_ids, post_ids = part
     posts, topics, subforums = (metadata.tables[name] for name in ("posts", "topics", "subforums"))
     answer, question = posts.alias("answer"), posts.alias("question")
+    steps = metadata.tables["discussion_steps"].c
     query = (
         select(func.max(answer.c.id))
         .select_from(answer)
@@ -54,6 +55,8 @@ def _newest(part: tuple[Narrowing, Sequence[int] | None, Sequence[int] | None], 
         # Word for word the condition of the index of answers, so that either database sees that it applies.
         .where(text("answer.author_kind = 'persona' AND answer.deleted_at IS NULL AND NOT answer.is_partial"))
         .where(answer.c.persona_version_id.is_not(None), answer.c.model_name.is_not(None))
+        # What was said in a debate or a council was asked for in another way than its thread shows.
+        .where(~exists().where(steps.llm_request_id == answer.c.llm_request_id))
         .where(question.c.deleted_at.is_(None), topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
         .group_by(answer.c.parent_id)
         .order_by(func.max(answer.c.id))

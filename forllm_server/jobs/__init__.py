@@ -7,6 +7,7 @@ from forllm_server.jobs.digest import DigestKind
 from forllm_server.jobs.experiment import ExperimentKind
 from forllm_server.jobs.judgement import JudgementKind
 from forllm_server.jobs.persona_draft import PersonaDraftKind
+from forllm_server.jobs.ranking import RankingKind
 from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.trial import TrialKind
 from forllm_server.jobs.verdict import VerdictKind
@@ -20,6 +21,7 @@ KINDS: Mapping[str, Callable[[JobContext], Kind]] = {
     DigestKind.name: DigestKind,
     TrialKind.name: TrialKind,
     JudgementKind.name: JudgementKind,
+    RankingKind.name: RankingKind,
     VerdictKind.name: VerdictKind,
     ExperimentKind.name: ExperimentKind,
     PersonaDraftKind.name: PersonaDraftKind,

@@ -59,6 +59,8 @@ class Ask:
     group_id: str | None = None
     #: added to a fixed seed, so that the same asked again does not give the same answer
     seed_step: int = 0
+    #: what else its LLM request is to hold in ``input``
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,7 @@ class _Desk:
             max_attempts=settings.max_attempts,
             parameters=_parameters(settings, choice.version, wish),
             input={"persona_reason": choice.reason.value, "model_reason": chosen.reason if chosen else None}
+            | dict(wish.facts)
             | (_counted(post, choice.version, chosen, settings) if chosen else {}),
             answer_number=self._answer_number(named, is_another=wish.is_another),
             group_id=wish.group_id,

@@ -1,5 +1,6 @@
 """Fan-out: one question put to several personas on several models, several times, as one act with one cancel."""
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from forllm_server.queue.model import LlmRequest
 
 #: So many answers of one persona on one model at most.
 MOST_REPEATS = 20
-_GROUP_ID_CHARS = 16
+#: What names a group.
+GROUP_ID = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class FanOut:
 
 def new_group_id() -> str:
     """A name for what is asked together."""
-    return secrets.token_hex(_GROUP_ID_CHARS // 2)
+    return secrets.token_hex(8)
 
 
 def ask_fan_out(connection: Connection, fan_out: FanOut, now: datetime) -> list[Asked]:
@@ -51,7 +53,7 @@ def ask_fan_out(connection: Connection, fan_out: FanOut, now: datetime) -> list[
     if not 1 <= fan_out.repeats <= MOST_REPEATS:
         raise Invalid(f"Each can be asked 1 to {MOST_REPEATS} times.", field="repeats")
     group_id = fan_out.group_id or new_group_id()
-    if len(group_id) != _GROUP_ID_CHARS or not all(letter in "0123456789abcdef" for letter in group_id):
+    if not GROUP_ID.fullmatch(group_id):
         raise Invalid("This form is damaged. Open it again.", field="group_id")
     known = list_group(connection, group_id)
     if known:

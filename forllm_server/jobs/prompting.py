@@ -31,6 +31,8 @@ class Question:
     version: PersonaVersion
     question_version: int
     custom_instructions: str = ""
+    #: what is asked of the persona besides, for this reply alone
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def build_prompt(
     """Lay the question out for a context. Raises ``DoesNotFit``."""
     return assemble(
         instructions=question.version.instructions.strip(),
+        task=question.task,
         turns=_turns(question, layout),
         counter=counter,
         context_tokens=context.tokens,

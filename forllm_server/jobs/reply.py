@@ -14,6 +14,7 @@ from forllm_server.forum.editing import answer_post
 from forllm_server.forum.model import Answer
 from forllm_server.jobs.asking import REPLY
 from forllm_server.jobs.context import JobContext
+from forllm_server.jobs.following import follow, prepare_following
 from forllm_server.jobs.generating import Written, generate_answer
 from forllm_server.jobs.ledger import Span
 from forllm_server.jobs.prompting import Question, build_prompt, context_of, counter_for
@@ -72,8 +73,10 @@ class ReplyKind:
             if not written.resumed_characters:
                 _learn(connection, subject.model, prompt, generation)
             replace_rates(connection, subject.model.id, _timed(usage, job), job.now())
+            prepare_following(connection, job)
             return post_id
 
+        follow(job)
         job.succeed(
             write_reply,
             usage=usage,

@@ -10,6 +10,8 @@ from forllm_server.backends.base import GenerationRequest, Message
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.model import BackendRecord, Model
 from forllm_server.errors import NotFound
+from forllm_server.jobs.discussing import discussion_of
+from forllm_server.jobs.discussion_prompts import as_discussed
 from forllm_server.jobs.prompting import ContextSize, Question, read_question
 from forllm_server.jobs.resuming import Beginning, find_beginning
 from forllm_server.personas import version_store
@@ -55,6 +57,7 @@ def read_subject(connection: Connection, request: LlmRequest) -> Subject:
     try:
         is_alone = bool(request.input.get(ALONE))
         question = read_question(connection, post_id=request.post_id or 0, version=version, is_alone=is_alone)
+        question = as_discussed(connection, request, question)
     except NotFound as error:
         raise Hopeless("The topic was deleted while this waited.", cause=Cause.SUBJECT_GONE) from error
     if question.posts[-1].is_deleted:
@@ -66,6 +69,9 @@ def read_subject(connection: Connection, request: LlmRequest) -> Subject:
 
 def _layout(connection: Connection, request: LlmRequest) -> str:
     """Several personas on one post share the thread when it comes first; one persona's threads share the persona."""
+    if discussion_of(request) is not None:
+        # Its task comes last, and all who discuss share the thread.
+        return THREAD_FIRST
     if request.input.get(ALONE):
         return PERSONA_FIRST
     asked = count_personas_asked(connection, post_id=request.post_id or 0, model_id=request.model_id)

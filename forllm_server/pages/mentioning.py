@@ -6,8 +6,10 @@ from sqlalchemy import Connection
 
 from forllm_server.clock import now
 from forllm_server.forum.model import Post
+from forllm_server.jobs.automatic import ask_automatic
 from forllm_server.jobs.mentioning import Mentioned, ask_all, find_mentioned
 from forllm_server.pages.asking import Wish, asked_words
+from forllm_server.pages.words import counted
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form
 from forllm_server.web.fragments import notice
@@ -21,8 +23,11 @@ class Told:
     has_notes: bool
 
 
-def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "") -> Told:
-    """Queue the replies that the form and the text ask for."""
+def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: str = "", is_new: bool = False) -> Told:
+    """Queue the replies that the form and the text ask for.
+
+    ``is_new``: it was just posted, and those are asked, too, who answer there by themselves.
+    """
     mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
     wish = wish_of(form, mentioned)
     asked = ask_all(
@@ -35,7 +40,10 @@ def ask_about(connection: Connection, form: Form, post: Post, *, earlier_text: s
         is_run_now=wish.is_run_now,
         chains=mentioned.chains,
     )
-    words = " ".join([*([asked_words(asked)] if asked else []), *mentioned.notes])
+    already = [each.request.persona_id for each in asked]
+    automatic = ask_automatic(connection, post, now(), already=already) if is_new else []
+    by_itself = [f"{counted(len(automatic), 'automatic reply', 'automatic replies')} asked for."] if automatic else []
+    words = " ".join([*([asked_words(asked)] if asked else []), *by_itself, *mentioned.notes])
     return Told(words, bool(mentioned.notes))
 
 

@@ -58,7 +58,7 @@ def create_reply(post_id: int) -> Response:
         attach_files_of_form(connection, form, post.id)
         # What one has just written oneself is not news.
         see_posts(connection, current_user_id(), post.topic_id, [post.id])
-        told = ask_about(connection, form, post)
+        told = ask_about(connection, form, post, is_new=True)
         finish_draft_of_form(connection, form)
     tell_asked(told)
     return taken(see_other(f"/posts/{post.id}"))

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from forllm_server.activity.model import Votes
+from forllm_server.discussions.model import Part, StepKind
+from forllm_server.discussions.wording import part_words
 from forllm_server.forum.attachment_model import Attachment
 from forllm_server.forum.model import Post
 from forllm_server.jobs.repetition import REPETITION
 from forllm_server.jobs.standing import Standing
 from forllm_server.markup.likeness import agreement_words
+from forllm_server.pages.discussion_rows import Ranking, ranking_of
 from forllm_server.pages.marks import hue_class
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.model import LlmRequest, Partial, Status
@@ -71,6 +74,8 @@ class PostRow:
     #: how many lines it has, about, where it is folded for its length; else 0
     long_lines: int
     files: tuple[Attachment, ...]
+    #: how the opinions were ranked, under the answer of a council's chair
+    ranking: Ranking | None = None
     #: the answers to it, where there are several
     compared: Comparison | None = None
     #: one of several answers, shown by a line until it is opened
@@ -100,6 +105,8 @@ class PendingRow:
     text: str
     is_thinking: bool
     next_url: str
+    #: what it is for in a debate or a council
+    part: Fact | None = None
 
     @property
     def key(self) -> str:
@@ -125,6 +132,8 @@ class Surroundings:
     quoting: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     tiny_models: frozenset[str] = frozenset()
     files: Mapping[int, tuple[Attachment, ...]] = field(default_factory=dict)
+    #: by LLM request: the debate or council that it is a step of
+    parts: Mapping[int, Part] = field(default_factory=dict)
 
 
 def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | PendingRow]:
@@ -145,7 +154,7 @@ def thread_rows(posts: Sequence[Post], around: Surroundings) -> list[PostRow | P
         is_below_parent = bool(rows) and rows[-1].key == f"post-{post.parent_id}"
         compared = _compare(answers.get(post.id, ()))
         row = _post_row(post, by_id, around, is_below_parent=is_below_parent, compared=compared)
-        rows.append(_fold(row) if post.id in folded else row)
+        rows.append(_fold(row) if post.id in folded and not _is_chairs(post, around) else row)
         open_posts.append(post)
     rest = open_posts if around.is_flat else reversed(open_posts)
     return rows + [row for post in rest for row in _pending_rows(post, waiting, around)]
@@ -204,6 +213,7 @@ def _pending_row(request: LlmRequest, question: Post, around: Surroundings) -> P
         text=text,
         is_thinking=request.status is Status.RUNNING and bool(partial and partial.thinking and not text),
         next_url=f"/posts/{question.id}",
+        part=_part(request.id, around),
     )
 
 
@@ -240,7 +250,7 @@ def _post_row(
         persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
         version_label=f"v{version.number}" if version else "",
         is_tiny=post.is_by_persona and post.model_name in around.tiny_models,
-        facts=_facts(post, parent, is_kept=is_kept),
+        facts=_facts(post, parent, _part(post.llm_request_id, around), is_kept=is_kept),
         answering="" if is_placed or post.is_root else _name_of(parent),
         # Where standing in ends: further down each post says itself whom it answers.
         continues_url=f"/topics/{post.topic_id}?branch={post.id}" if depth == DEEPEST and post.child_count else "",
@@ -250,6 +260,7 @@ def _post_row(
         quoting=quoting,
         long_lines=_long_lines(post.content),
         files=files,
+        ranking=_ranking(post, around),
         compared=compared,
     )
 
@@ -266,13 +277,34 @@ def _long_lines(content: str) -> int:
     return lines if lines > LONG_LINES else 0
 
 
+def _part(llm_request_id: int | None, around: Surroundings) -> Fact | None:
+    """Which step of which debate or council it is."""
+    found = around.parts.get(llm_request_id or 0)
+    if found is None:
+        return None
+    return Fact(part_words(found.discussion, found.step), f"/discussions/{found.discussion.id}")
+
+
+def _is_chairs(post: Post, around: Surroundings) -> bool:
+    """Whether it is what a council came to, and not one answer among others."""
+    found = around.parts.get(post.llm_request_id or 0)
+    return found is not None and found.step.kind is StepKind.ANSWER
+
+
+def _ranking(post: Post, around: Surroundings) -> Ranking | None:
+    found = around.parts.get(post.llm_request_id or 0)
+    if found is None or not _is_chairs(post, around):
+        return None
+    return ranking_of(found.discussion, found.steps, post.content)
+
+
 def _name_of(parent: Post | None) -> str:
     return parent.author_name if parent else "an earlier post"
 
 
-def _facts(post: Post, parent: Post | None, *, is_kept: bool) -> tuple[Fact, ...]:
+def _facts(post: Post, parent: Post | None, part: Fact | None, *, is_kept: bool) -> tuple[Fact, ...]:
     """What is worth knowing without asking; the rest is behind "More"."""
-    facts = []
+    facts = [part] if part is not None else []
     usage = post.usage or {}
     how = f"/queue/{post.llm_request_id}" if post.llm_request_id else ""
     if usage.get("completion_tokens"):

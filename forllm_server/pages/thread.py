@@ -1,6 +1,6 @@
 """A page of a topic: which posts it shows, as a tree or flat, and everything its rows need."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -12,6 +12,8 @@ from forllm_server.activity.quoting import find_changed_quotes, note_quotes
 from forllm_server.catalog.editing import EMBEDDED_BACKEND_ID
 from forllm_server.catalog.model_store import list_models_of
 from forllm_server.clock import now
+from forllm_server.discussions.discussion_store import list_parts
+from forllm_server.discussions.model import Part
 from forllm_server.errors import Invalid, NotFound, Unavailable
 from forllm_server.forum import post_store
 from forllm_server.forum.attachment_store import list_attachments_of_posts
@@ -25,7 +27,7 @@ from forllm_server.pages.rows import PendingRow, PostRow, Surroundings, thread_r
 from forllm_server.personas.version_store import list_versions_by_ids
 from forllm_server.queue.chunk_store import list_partials
 from forllm_server.queue.llm_request_store import list_unanswered_of_posts
-from forllm_server.queue.model import Status
+from forllm_server.queue.model import LlmRequest, Status
 from forllm_server.web.current import current_user_id
 
 
@@ -163,6 +165,7 @@ def _surroundings(
         quoting=quote_store.list_quoting(connection, post_ids),
         tiny_models=_tiny_models(connection, posts),
         files=list_attachments_of_posts(connection, post_ids),
+        parts=_parts(connection, posts, requests),
     )
 
 
@@ -188,6 +191,12 @@ def _tiny_models(connection: Connection, posts: Sequence[Post]) -> frozenset[str
     if not any(post.is_by_persona for post in posts):
         return frozenset()
     return frozenset(model.name for model in list_models_of(connection, EMBEDDED_BACKEND_ID))
+
+
+def _parts(connection: Connection, posts: Sequence[Post], requests: Sequence[LlmRequest]) -> Mapping[int, Part]:
+    """What on the page is a step of a debate or a council; nothing is read where no persona takes part."""
+    ids = [post.llm_request_id for post in posts if post.llm_request_id is not None]
+    return list_parts(connection, [*ids, *(request.id for request in requests)])
 
 
 def _changed_quotes(connection: Connection, posts: Sequence[Post]) -> dict[int, frozenset[int]]:

@@ -15,6 +15,8 @@ THREAD_FIRST_RULES = (
     "You take part in a forum. First comes a thread, then who you are in it. "
     "Answer the last post of the thread in that role."
 )
+#: The same where something else is asked than an answer to the last post.
+TASK_RULES = "You take part in a forum. First comes a thread, then who you are in it and what is asked of you. Do that."
 #: What stands before what the person tells every persona.
 CUSTOM_HEADING = "What the person whom you answer asks of every answer:"
 
@@ -51,20 +53,22 @@ def assemble(
     layout: str = PERSONA_FIRST,
     persona_name: str = "",
     custom_instructions: str = "",
+    task: str = "",
     excluded_post_ids: tuple[int, ...] = (),
 ) -> Assembled:
     """Build the prompt; for ``THREAD_FIRST`` the turns are a transcript. Raises
     :class:`forllm_server.prompts.budget.DoesNotFit`.
 
-    ``custom_instructions``: what the person tells every persona; ``excluded_post_ids`` are only noted.
+    ``custom_instructions``: what the person tells every persona; ``task``: what is asked of this one, besides its
+    instructions; ``excluded_post_ids`` are only noted.
     """
     custom = f"{CUSTOM_HEADING}\n{custom_instructions.strip()}" if custom_instructions.strip() else ""
     custom_tokens = counter.count(custom) + (0 if instructions or not custom else TOKENS_PER_MESSAGE)
-    if layout == THREAD_FIRST:
-        instructions = _role(persona_name, instructions)
+    rules = TASK_RULES if task else THREAD_FIRST_RULES
+    instructions = _role(persona_name, instructions, task) if layout == THREAD_FIRST else _both(instructions, task)
     persona_tokens = counter.count(instructions) + (TOKENS_PER_MESSAGE if instructions else 0)
     if layout == THREAD_FIRST:
-        persona_tokens += counter.count(THREAD_FIRST_RULES) + TOKENS_PER_MESSAGE
+        persona_tokens += counter.count(rules) + TOKENS_PER_MESSAGE
     turn_tokens = [counter.count(turn.text) + TOKENS_PER_MESSAGE for turn in turns]
     room = Room(context_tokens, reply_tokens, counter.is_exact)
     fitted = fit(turn_tokens, persona_tokens=persona_tokens + custom_tokens, room=room)
@@ -85,7 +89,7 @@ def assemble(
         excluded_post_ids=excluded_post_ids,
     )
     if layout == THREAD_FIRST:
-        return Assembled(layout, tuple(_thread_first(instructions, custom, turns, fitted)), breakdown)
+        return Assembled(layout, tuple(_thread_first(_both(rules, custom), instructions, turns, fitted)), breakdown)
     return Assembled(layout, tuple(_messages(_both(instructions, custom), turns, fitted)), breakdown)
 
 
@@ -94,16 +98,17 @@ def _both(instructions: str, custom: str) -> str:
     return "\n\n".join(filter(None, (instructions, custom)))
 
 
-def _role(persona_name: str, instructions: str) -> str:
+def _role(persona_name: str, instructions: str, task: str) -> str:
     """What stands after the thread: all that differs from persona to persona."""
     name = f"You are {persona_name}. " if persona_name else ""
-    return f"{name}{instructions}\n\nAnswer the last post above. Write only the answer.".strip()
+    asked = task or "Answer the last post above. Write only the answer."
+    return f"{name}{instructions}\n\n{asked}".strip()
 
 
-def _thread_first(instructions: str, custom: str, turns: Sequence[Turn], fitted: Fitted) -> list[PromptMessage]:
+def _thread_first(rules: str, instructions: str, turns: Sequence[Turn], fitted: Fitted) -> list[PromptMessage]:
     thread = _messages("", turns, fitted)
     return [
-        PromptMessage("system", _both(THREAD_FIRST_RULES, custom)),
+        PromptMessage("system", rules),
         PromptMessage("user", f"{thread[0].content}\n\n---\n\n{instructions}"),
     ]
 

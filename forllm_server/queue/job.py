@@ -195,6 +195,16 @@ class Job:
         except Interrupted:
             return
 
+    def also(self, work: Callable[[Connection], None]) -> None:
+        """Have ``work`` done in the transaction of a good end, before what else happens in it."""
+        following = self.and_then
+
+        def both(connection: Connection) -> Callable[[], None]:
+            work(connection)
+            return following(connection) if following else lambda: None
+
+        self.and_then = both
+
     def succeed(
         self,
         write_reply: Callable[[Connection], int | None],

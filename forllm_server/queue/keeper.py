@@ -52,7 +52,6 @@ class Keeper:
         self._listener.stop()
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
-            self._try("keeper.deregister", self._deregister)
 
     def register(self) -> None:
         """Say that this worker has begun."""
@@ -96,6 +95,9 @@ class Keeper:
     def _keep(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
             self.tick()
+        # In this thread, which nobody waits for longer than for a moment: another process may have the database to
+        # itself and stand still.
+        self._try("keeper.deregister", self._deregister)
 
     def _try(self, name: str, duty: Callable[[], None]) -> None:
         try:

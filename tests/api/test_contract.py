@@ -129,6 +129,10 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
         ),
         ("/api/v1/experiments", {"post_ids": [replies["A"]], "model_id": 1}),
         ("/api/v1/backends", {"name": "X", "kind": "ollama", "base_url": "http://127.0.0.1:9"}),
+        (
+            f"/api/v1/posts/{topic['post_id']}/discussions",
+            {"kind": "debate", "seats": [{"persona_id": 1, "role": "for"}, {"persona_id": 1, "role": "against"}]},
+        ),
         ("/api/v1/drafts", {"kind": "reply", "target_id": topic["post_id"], "content": "x"}),
         ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),
         ("/api/v1/attachments", {"name": "a.txt", "content": "YQ=="}),

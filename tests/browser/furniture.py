@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from tests.support.browser import Forum
+from tests.support.processes import wait_for
 
 DEPTH = 40
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -71,6 +72,9 @@ class Furnished:
     succeeded_id: int
     failed_id: int
     batch_id: int
+    council_id: int
+    debate_id: int
+    council_topic_id: int
     experiment_id: int
 
 
@@ -96,6 +100,7 @@ def furnish(forum: Forum) -> Furnished:
     deep_id, deepest_id = forum.topic(subforum_id, "Down and down")
     for depth in range(1, DEPTH + 1):
         deepest_id = forum.reply(deepest_id, f"Step {depth} of the stairs, with a few words to read on it.")
+    council_topic_id, council_id = _council(forum, subforum_id)
     too_long_id = forum.topic(subforum_id, "Too much for this model", "word " * 6000)[1]
     failed = forum.wait_for_status(forum.ask(too_long_id), "failed")
     _hook(forum)
@@ -103,6 +108,7 @@ def furnish(forum: Forum) -> Furnished:
     # What a worker knows of the hours is at most a second old.
     time.sleep(1.2)
     waiting_id = forum.ask(post_id, persona_id=persona_id)
+    debate_id = _debate(forum, deepest_id)
     forum.ask(deepest_id)
     for number in range(12):
         forum.ask(forum.topic(subforum_id, f"Question {number} for the night", f"Why {number}?")[1])
@@ -111,6 +117,7 @@ def furnish(forum: Forum) -> Furnished:
     return Furnished(
         subforum_id, typical_id, long_id, deep_id, harsh_id, post_id, edited_id, reply_id, deepest_id, persona_id,
         window_id, waiting_id, int(succeeded["id"]), int(failed["id"]), _batch(forum, subforum_id, persona_id),
+        council_id, debate_id, council_topic_id,
         _experiment(forum, persona_id),
     )  # fmt: skip
 
@@ -121,6 +128,27 @@ def close_window(forum: Forum) -> int:
     start = (int(clock[:2]) * 60 + int(clock[3:]) + 720) % 1440
     window = {"days": DAYS, "start_minute": start, "end_minute": (start + 60) % 1440, "timezone": "UTC"}
     return int(forum.api("POST", "schedule/windows", window)["id"])
+
+
+def _council(forum: Forum, subforum_id: int) -> tuple[int, int]:
+    """A topic with a council that has answered, and personas that answer there by themselves; the ids of both."""
+    topic_id, post_id = forum.topic(subforum_id, "What would a council say?")
+    names = ("Gardener", "A_persona_with_a_name_that_does_not_end", "Cook")
+    ids = [forum.api("POST", "personas", {"name": name, "instructions": "Answer."})["id"] for name in names]
+    seats = [{"persona_id": each} for each in ids]
+    asked = {"kind": "council", "seats": seats, "closer": seats[0], "is_run_now": True}
+    council_id = int(forum.api("POST", f"posts/{post_id}/discussions", asked)["id"])
+    path = f"discussions/{council_id}"
+    wait_for(lambda: forum.api("GET", path)["ended_at"], "the council's answer", forum.process.words)
+    forum.api("PUT", f"topics/{topic_id}/automatic-replies", {"persona_ids": ids, "hours": 5})
+    return topic_id, council_id
+
+
+def _debate(forum: Forum, post_id: int) -> int:
+    """A debate that waits for its hours."""
+    seats = [{"persona_id": 1, "role": "for"}, {"persona_id": 1, "role": "against"}]
+    asked = {"kind": "debate", "seats": seats, "motion": "Stairs lead up. " * 10, "max_tokens": 900}
+    return int(forum.api("POST", f"posts/{post_id}/discussions", asked)["id"])
 
 
 def _batch(forum: Forum, subforum_id: int, persona_id: int) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from forllm_server import clock
 from forllm_server.db import Database
@@ -33,6 +34,18 @@ def test_a_worker_is_listed_from_its_start_to_its_stop(stage: Stage) -> None:
     with stage.database.read() as connection:
         (stopped,) = worker_store.list_workers(connection)
     assert not stopped.is_alive(clock.now())
+
+
+def test_a_stop_does_not_wait_for_who_stands_still_with_the_database(stage: Stage) -> None:
+    pool = stage.pool(answer, threads=1)
+    pool.start()
+    with stage.database.transaction() as stuck:
+        stuck.execute(text("UPDATE backends SET name = name"))
+        stuck.execute(text("UPDATE workers SET heartbeat_at = heartbeat_at"))
+        began = clock.monotonic()
+        pool.stop(0.5)
+        took = clock.monotonic() - began
+    assert took < stage.database.busy_timeout_seconds / 2
 
 
 def test_a_worker_gives_signs_of_life(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

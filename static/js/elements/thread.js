@@ -75,7 +75,7 @@ class ForllmThread extends HTMLElement {
       this.folding.apply();
       return rows;
     });
-    for (const name of ["[data-asked]", "[data-replies]"]) replace(this.place.querySelector(name), beside.querySelector(name));
+    for (const name of ["[data-asked]", "[data-replies]", "[data-discussions]"]) replace(this.place.querySelector(name), beside.querySelector(name));
     freshenFrame(beside);
     this.welcome(arrived);
     this.seeing.watch();

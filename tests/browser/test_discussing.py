@@ -1,0 +1,39 @@
+"""A debate in the browser: begun by the form, its estimate kept up to date, watched where it is held, stopped."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import Forum, accessibility_faults, is_scrolled_sideways, poll_now
+from tests.support.scripted_server import Script
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_debate_is_begun_watched_and_stopped_from_its_topic(forum: Forum, page: Page) -> None:
+    forum.models.answer = lambda body: Script(tokens=("That", " is", " so", "."), delay=0.5)
+    topic_id, post_id = forum.topic(forum.subforum("Cellar"), "Is a mirror a backup?")
+    page.goto(f"/posts/{post_id}/debate")
+    estimate = page.locator("forllm-addition")
+    expect(estimate).to_contain_text("up to 7 answers")
+    page.get_by_label("Turns at most").fill("40")
+    page.get_by_label("Turns at most").blur()
+    expect(estimate).to_contain_text("up to 41 answers")
+    page.get_by_text("More voices").click()
+    assert accessibility_faults(page) == []
+    page.get_by_label("Run now, whatever the window says").check()
+    # The third turn waits until the test has seen it.
+    forum.models.gate.clear()
+    page.get_by_role("button", name="Begin the debate").click()
+    expect(page.get_by_role("heading", name="Debate: Assistant (for), Assistant (against)")).to_be_visible()
+    page.goto(f"/topics/{topic_id}")
+    panel = page.locator("[data-discussions]")
+    expect(panel).to_contain_text("0 of 40 turns")
+    assert accessibility_faults(page) == []
+    page.set_viewport_size({"width": 375, "height": 740})
+    assert not is_scrolled_sideways(page)
+    forum.models.gate.set()
+    expect(panel).not_to_contain_text("0 of 40 turns")
+    poll_now(page)
+    expect(page.get_by_text("debate, turn 1: for").first).to_be_visible()
+    panel.get_by_role("button", name="Stop").click()
+    expect(page.locator("[data-discussions]")).to_contain_text("stopped by you")
