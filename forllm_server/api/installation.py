@@ -8,6 +8,7 @@ from forllm_server import __version__
 from forllm_server.api import (
     activity,
     assignments,
+    attachments,
     backends,
     batches,
     causes,
@@ -41,7 +42,7 @@ from forllm_server.api import (
 from forllm_server.api.contract import PREFIX, Api
 
 NOUNS = (
-    *(subforums, assignments, topics, tags, posts, drafts, trash, search, personas),
+    *(subforums, assignments, topics, tags, posts, attachments, drafts, trash, search, personas),
     *(persona_files, persona_drafts),
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
     *(discussions, backends),

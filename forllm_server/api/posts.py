@@ -6,6 +6,7 @@ from flask import Response
 from sqlalchemy import Connection
 
 from forllm_server.api.asking import ask_about, ask_group, ask_mentioned, ask_one, describe, describe_group
+from forllm_server.api.attachments import take_files
 from forllm_server.api.contract import Noun, database, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_forum import ExclusionIn, PostChange, PostCreatedOut, PostOut, ReplyIn, RevisionOut
@@ -80,6 +81,7 @@ def reply(values: dict[str, Any], post_id: int) -> Response:
         post = editing.add_reply(
             connection, owner_id=current_user_id(), parent_id=post_id, content=values["content"], now=now()
         )
+        take_files(connection, post.id, values["attachment_ids"])
         return PostOut().dump(post) | {"llm_requests": ask_about(connection, post, values["ask"], is_reply=True)}
 
     return create(work, location="/api/v1/posts/{id}")

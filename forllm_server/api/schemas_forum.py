@@ -23,6 +23,12 @@ class _Asks(fields.List[Any]):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+def _attachment_ids() -> fields.List[Any]:
+    """Staged files that the new post takes."""
+    description = "Files that `POST /attachments` kept, in their order."
+    return fields.List(Id(), load_default=list, metadata={"description": description})
+
+
 def _asks() -> fields.List[Any]:
     return _Asks(
         fields.Nested(AskIn),
@@ -109,6 +115,7 @@ class TopicIn(Input):
     title = text(longest=100_000, required=True)
     content = text(longest=10_000_000, required=True)
     tags = fields.List(text(longest=10_000), load_default=list, metadata={"description": "20 at most."})
+    attachment_ids = _attachment_ids()
     ask = _asks()
 
 
@@ -207,6 +214,7 @@ class ReplyIn(Input):
     """A reply."""
 
     content = text(longest=10_000_000, required=True)
+    attachment_ids = _attachment_ids()
     ask = _asks()
 
 
@@ -241,7 +249,7 @@ class TrashItemOut(Schema):
     kind = fields.Enum(TrashKind, by_value=True, required=True)
     id = fields.Integer(required=True)
     title = fields.String(required=True, metadata={"description": "Its name or title; of a post that of its topic."})
-    excerpt = fields.String(required=True, metadata={"description": "How the post begins; empty for other kinds."})
+    excerpt = fields.String(required=True, metadata={"description": "How the post begins; of a file its topic."})
     deleted_at = Moment(required=True)
 
 

@@ -6,6 +6,7 @@ from flask import Response
 from sqlalchemy import Connection
 
 from forllm_server.api.asking import ask_about
+from forllm_server.api.attachments import take_files
 from forllm_server.api.contract import Noun, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_forum import (
@@ -115,6 +116,7 @@ def open_topic(values: dict[str, Any], subforum_id: int) -> Response:
         )
         if values["tags"]:
             tag_topic(connection, topic.id, values["tags"], now=now())
+        take_files(connection, post.id, values["attachment_ids"])
         asked = ask_about(connection, post, values["ask"])
         made = TopicOut().dump(with_tags(connection, [topic])[0])
         return made | {"first_post": PostOut().dump(post), "llm_requests": asked}

@@ -17,7 +17,7 @@ from forllm_server.cli.options import with_config
 from forllm_server.config import SECRET_KEY_NAME, Config, read_secret_key
 from forllm_server.db import Database, soundness, upgrade
 from forllm_server.errors import ConfigurationError, ForllmError
-from forllm_server.forum import subforum_store
+from forllm_server.forum import subforum_store, tag_store
 from forllm_server.queue import lease_store, llm_request_store
 from forllm_server.queue.identity import is_gone
 from forllm_server.search import index_store
@@ -148,6 +148,12 @@ def examine_counts(connection: Connection, _now: datetime) -> Iterator[Finding]:
         yield Finding("numbers of topics", f"wrong in {len(miscounted)} subforums ({numbers})", "Run: forllm migrate")
     else:
         yield Finding("numbers of topics", "right in every subforum")
+    miscounted_tags = tag_store.list_miscounted_tags(connection)
+    if miscounted_tags:
+        names = ", ".join(miscounted_tags[:10])
+        yield Finding("topics of tags", f"wrong for {len(miscounted_tags)} tags ({names})", "Run: forllm migrate")
+    else:
+        yield Finding("topics of tags", "right for every tag")
 
 
 def examine_leases(connection: Connection, now: datetime) -> Iterator[Finding]:

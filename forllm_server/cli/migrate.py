@@ -6,7 +6,7 @@ from forllm_server.cli import runtime
 from forllm_server.cli.options import with_config
 from forllm_server.config import Config, make_data_dir
 from forllm_server.db import Database
-from forllm_server.forum import subforum_store
+from forllm_server.forum import subforum_store, tag_store
 
 
 @click.command()
@@ -20,6 +20,7 @@ def command(config: Config) -> None:
         # What is counted in advance, for a database that was changed by other hands than FORLLM's.
         with database.transaction() as connection:
             subforum_store.update_topic_counts(connection)
+            tag_store.update_all_counts(connection)
     finally:
         database.close()
     if not result.is_changed:

@@ -24,7 +24,7 @@ from forllm_server.settings.values import reset_settings
 THREADS = 8
 CONNECTION_LIMIT = 1000
 #: Larger bodies are refused before they reach the application, which has smaller limits of its own.
-MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 160 * 1024 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 
 

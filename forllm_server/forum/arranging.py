@@ -13,7 +13,7 @@ from forllm_server.errors import Conflict, Invalid, NotAllowed
 from forllm_server.forum import post_store, subforum_store, tag_store, topic_store
 from forllm_server.forum.model import Post, Topic, TopicKind
 from forllm_server.forum.pending import cancel_for_topic
-from forllm_server.forum.threading import BranchPost, is_capped, moved_paths, reply_path, root_path
+from forllm_server.forum.threading import BranchPost, is_capped, moved_paths, reply_path, root_path, sibling_of
 from forllm_server.forum.topics import clean_title
 from forllm_server.queue.rehoming_store import update_topic_of_moved_posts
 
@@ -24,6 +24,10 @@ class Moved:
 
     first: Post
     post_ids: tuple[int, ...]
+    #: those that the topic got with them
+    tag_ids: tuple[int, ...] = ()
+    #: of a branch that was split off: which reply it was to the post above it
+    sibling: int | None = None
 
 
 def pin_topic(connection: Connection, topic_id: int, *, is_pinned: bool) -> Topic:
@@ -90,12 +94,14 @@ def merge_topic(connection: Connection, topic_id: int, *, into_post_id: int, now
     for changed_id in sorted((topic_id, target.topic_id)):
         topic_store.update_for_moved_posts(connection, changed_id)
     topic_store.update_topic(connection, topic_id, **gone)
-    tag_store.insert_tags_of(connection, target.topic_id, from_topic_id=topic_id)
+    tag_ids = tag_store.insert_tags_of(connection, target.topic_id, from_topic_id=topic_id)
+    tag_store.update_counts_of_topic(connection, topic_id, -1)
     subforum_store.update_topic_count(connection, topic.subforum_id, -1)
     update_topic_of_moved_posts(connection, from_topic_id=topic_id, to_topic_id=target.topic_id)
     # What was asked about the topic as a whole has no subject any more.
     cancel_for_topic(connection, topic_id, now)
-    return Moved(post_store.get_post(connection, first_id), tuple(post.id for post in branch))
+    first = post_store.get_post(connection, first_id)
+    return Moved(first, tuple(post.id for post in branch), tuple(tag_ids))
 
 
 def split_post(connection: Connection, post_id: int, *, title: str) -> Moved:
@@ -112,8 +118,9 @@ def split_post(connection: Connection, post_id: int, *, title: str) -> Moved:
         raise NotAllowed("This post is the first of its topic already. Choose a reply.")
     if post.is_deleted:
         raise Conflict("This post was deleted. Restore it before you split it off.")
-    branch = _branch_of(post_id, thread)
+    branch = branch_of(post_id, thread)
     topic = topic_store.get_topic(connection, post.topic_id)
+    sibling = sibling_of(post.path, next(one for one in thread if one.id == post.parent_id))
     new_id = topic_store.insert_topic(
         connection,
         owner_id=post.owner_id,
@@ -129,14 +136,14 @@ def split_post(connection: Connection, post_id: int, *, title: str) -> Moved:
     tag_store.insert_tags_of(connection, new_id, from_topic_id=topic.id)
     subforum_store.update_topic_count(connection, topic.subforum_id, 1)
     update_topic_of_moved_posts(connection, from_topic_id=topic.id, to_topic_id=new_id)
-    return Moved(post_store.get_post(connection, post_id), tuple(one.id for one in branch))
+    return Moved(post_store.get_post(connection, post_id), tuple(one.id for one in branch), sibling=sibling)
 
 
 def _first_of(branch: list[BranchPost]) -> int:
     return min(branch, key=lambda post: post.depth).id
 
 
-def _branch_of(post_id: int, thread: list[BranchPost]) -> list[BranchPost]:
+def branch_of(post_id: int, thread: list[BranchPost]) -> list[BranchPost]:
     """A post and what hangs on it, out of the whole thread."""
     inside = {post_id}
     for post in sorted(thread, key=lambda post: post.depth):

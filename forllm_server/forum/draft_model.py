@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+#: The field of a form that names the files it has.
+ATTACHMENTS_FIELD = "attachment_ids"
+
 
 class DraftKind(StrEnum):
     """What a draft would become."""
@@ -37,7 +40,7 @@ class DraftText:
 
     @property
     def is_blank(self) -> bool:
-        return not self.content.strip() and not self.title.strip()
+        return not (self.content.strip() or self.title.strip() or self.fields.get(ATTACHMENTS_FIELD))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from forllm_server.errors import NotFound
-from forllm_server.forum.draft_model import Draft, DraftKind, DraftPlace, DraftText
+from forllm_server.forum.draft_model import ATTACHMENTS_FIELD, Draft, DraftKind, DraftPlace, DraftText
 from forllm_server.forum.tables import drafts, posts, subforums, topics
 
 _IS_KEPT = drafts.c.discarded_at.is_(None)
@@ -71,6 +71,16 @@ def count_drafts(connection: Connection, *, owner_id: int) -> int:
     query = select(func.count()).select_from(drafts).where(drafts.c.owner_id == owner_id, _IS_KEPT)
     count: int = connection.execute(query).scalar_one()
     return count
+
+
+def list_attachment_ids(connection: Connection) -> set[int]:
+    """The files that drafts name, also those that were discarded and may come back."""
+    found: set[int] = set()
+    for fields in connection.execute(select(drafts.c.fields)).scalars():
+        named = fields.get(ATTACHMENTS_FIELD) if isinstance(fields, Mapping) else None
+        words = named if isinstance(named, list) else []
+        found |= {int(word) for word in words if isinstance(word, str) and word.isascii() and word.isdecimal()}
+    return found
 
 
 def has_target(connection: Connection, place: DraftPlace) -> bool:

@@ -268,16 +268,21 @@ class TrashKind(StrEnum):
     SUBFORUM = "subforum"
     TOPIC = "topic"
     POST = "post"
+    #: A file of a post that is still there.
+    ATTACHMENT = "attachment"
     PERSONA = "persona"
 
 
 @dataclass(frozen=True, slots=True)
 class TrashItem:
-    """Something deleted that can still be restored. ``excerpt`` is the beginning of a post's text, else empty."""
+    """Something deleted that can still be restored.
+
+    ``excerpt`` is the beginning of a post's text, of a file the title of its topic, else empty.
+    """
 
     kind: TrashKind
     id: int
-    #: The subforum's or persona's name, the topic's title, or the title of the topic that the post belongs to.
+    #: The subforum's, persona's or file's name, the topic's title, or the title of the topic that the post belongs to.
     title: str
     excerpt: str
     deleted_at: datetime

@@ -251,6 +251,12 @@ def update_places(
         connection.execute(moved.values(depth=posts.c.depth + deeper), rest)
 
 
+def is_path_taken(connection: Connection, topic_id: int, path: bytes) -> bool:
+    """Whether a post of the topic stands at ``path``."""
+    query = select(posts.c.id).where(posts.c.topic_id == topic_id, posts.c.path == path)
+    return connection.execute(query).one_or_none() is not None
+
+
 def update_html(connection: Connection, post: Post, content_html: str, render_version: int) -> None:
     """Keep the rendering of a post, unless the post was changed since it was read."""
     is_same = (posts.c.id == post.id, posts.c.version == post.version)

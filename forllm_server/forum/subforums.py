@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict, Invalid, NotFound
-from forllm_server.forum import group_store, subforum_store
+from forllm_server.forum import group_store, subforum_store, tag_store
 from forllm_server.forum.model import Colour, Subforum
 from forllm_server.forum.pending import cancel_for_subforum
 from forllm_server.markup.names import clean_name, clean_text, name_key
@@ -83,6 +83,7 @@ def delete_subforum(connection: Connection, subforum_id: int, now: datetime) -> 
     """Put a subforum into the trash with everything inside, and cancel its LLM requests. Raises NotFound."""
     subforum_store.get_subforum(connection, subforum_id)
     subforum_store.update_subforum(connection, subforum_id, deleted_at=now)
+    tag_store.update_counts_of_subforum(connection, subforum_id, -1)
     cancel_for_subforum(connection, subforum_id, now)
 
 
@@ -94,7 +95,9 @@ def restore_subforum(connection: Connection, subforum_id: int) -> Subforum:
     taken = name_key(subforum.name)
     if any(name_key(other.name) == taken for other in subforum_store.list_subforums(connection) if other != subforum):
         raise Conflict(f"Another subforum is called “{subforum.name}” by now. Rename that one, then restore this one.")
-    subforum_store.update_subforum(connection, subforum_id, deleted_at=None)
+    if subforum.deleted_at is not None:
+        subforum_store.update_subforum(connection, subforum_id, deleted_at=None)
+        tag_store.update_counts_of_subforum(connection, subforum_id, 1)
     return subforum_store.get_subforum(connection, subforum_id)
 
 

@@ -180,6 +180,9 @@ tags = Table(
     Column("name", String, nullable=False),
     Column("name_key", String, nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
+    # Topics with it that can be seen: counting them would cost more the more there are.
+    Column("topic_count", Integer, nullable=False, server_default="0"),
+    Index("ix_tags_topic_count", "topic_count", "id"),
 )
 
 topic_tags = Table(
@@ -188,6 +191,48 @@ topic_tags = Table(
     Column("topic_id", ForeignKey("topics.id"), primary_key=True),
     Column("tag_id", ForeignKey("tags.id"), primary_key=True),
     Index("ix_topic_tags_tag_id", "tag_id", "topic_id"),
+)
+
+# What files hold, once for all who attached the same: named by a digest of it.
+attachment_contents = Table(
+    "attachment_contents",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("size_bytes", Id, nullable=False),
+)
+
+attachment_pieces = Table(
+    "attachment_pieces",
+    metadata,
+    Column("digest", ForeignKey("attachment_contents.digest", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    # Null: staged, its post is still being written.
+    Column("post_id", ForeignKey("posts.id")),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("name", String, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("digest", ForeignKey("attachment_contents.digest"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+    Index("ix_attachments_post_id", "post_id", "position"),
+    Index("ix_attachments_digest", "digest"),
+    Index(
+        "ix_attachments_staged",
+        "created_at",
+        sqlite_where=text("post_id IS NULL"),
+        postgresql_where=text("post_id IS NULL"),
+    ),
+    # A post links to its files by their ids: an id must never come to mean another one.
+    sqlite_autoincrement=True,
 )
 
 _t = topics.c

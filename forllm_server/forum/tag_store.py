@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.errors import NotFound
@@ -24,19 +24,10 @@ def get_tag_by_key(connection: Connection, name_key: str) -> Tag:
 
 def list_tags(connection: Connection, *, limit: int) -> list[Tag]:
     """The tags that most topics have, with how many, by their names."""
-    is_there = (topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
-    used = (
-        select(topic_tags.c.tag_id, func.count().label("topic_count"))
-        .join(topics, topics.c.id == topic_tags.c.topic_id)
-        .join(subforums, subforums.c.id == topics.c.subforum_id)
-        .where(*is_there)
-        .group_by(topic_tags.c.tag_id)
-        .order_by(func.count().desc(), topic_tags.c.tag_id)
-        .limit(limit)
-        .subquery()
-    )
-    query = select(tags.c.id, tags.c.name, used.c.topic_count).join(used, used.c.tag_id == tags.c.id)
-    return [Tag(row.id, row.name, row.topic_count) for row in connection.execute(query.order_by(tags.c.name_key))]
+    most = select(tags).where(tags.c.topic_count > 0).order_by(tags.c.topic_count.desc(), tags.c.id.desc())
+    used = most.limit(limit).subquery()
+    query = select(used.c.id, used.c.name, used.c.topic_count).order_by(used.c.name_key)
+    return [Tag(row.id, row.name, row.topic_count) for row in connection.execute(query)]
 
 
 def list_tag_names(connection: Connection, *, limit: int) -> list[str]:
@@ -64,25 +55,85 @@ def replace_tags(connection: Connection, topic_id: int, wanted: Sequence[tuple[s
     keys = {key for _, key in wanted}
     dropped = [tag_id for key, tag_id in known.items() if key not in keys]
     if dropped:
-        is_dropped = (topic_tags.c.topic_id == topic_id, topic_tags.c.tag_id.in_(dropped))
-        connection.execute(delete(topic_tags).where(*is_dropped))
+        _delete(connection, topic_id, dropped)
     # By their keys: two transactions that add the same ones never wait for each other crosswise.
-    for name, key in sorted(wanted, key=lambda pair: pair[1]):
-        if key not in known:
-            tag_id = _find_or_insert(connection, name, key, now)
-            connection.execute(insert(topic_tags).values(topic_id=topic_id, tag_id=tag_id))
+    missing = sorted((key, name) for name, key in wanted if key not in known)
+    _insert(connection, topic_id, [_find_or_insert(connection, name, key, now) for key, name in missing])
     if dropped:
         is_used = select(topic_tags.c.tag_id).where(topic_tags.c.tag_id == tags.c.id).correlate(tags).exists()
         connection.execute(delete(tags).where(tags.c.id.in_(dropped), ~is_used))
 
 
-def insert_tags_of(connection: Connection, topic_id: int, *, from_topic_id: int) -> None:
-    """Give a topic the tags of another one besides its own, as far as there is room."""
+def insert_tags_of(connection: Connection, topic_id: int, *, from_topic_id: int) -> list[int]:
+    """Give a topic the tags of another one besides its own, as far as there is room; the ids of those it got."""
     own = {tag_id for tag_id, _ in _of_topic(connection, topic_id)}
     more = [tag_id for tag_id, _ in _of_topic(connection, from_topic_id) if tag_id not in own]
-    rows = [{"topic_id": topic_id, "tag_id": tag_id} for tag_id in more[: MOST_TAGS - len(own)]]
-    if rows:
-        connection.execute(insert(topic_tags), rows)
+    added = more[: MOST_TAGS - len(own)]
+    _insert(connection, topic_id, added)
+    return added
+
+
+def delete_tags_of(connection: Connection, topic_id: int, tag_ids: Collection[int]) -> None:
+    """Take tags off a topic, as far as it has them. They stay, though no other topic may have them."""
+    _delete(connection, topic_id, [tag_id for tag_id, _ in _of_topic(connection, topic_id) if tag_id in set(tag_ids)])
+
+
+def update_counts_of_topic(connection: Connection, topic_id: int, change: int) -> None:
+    """Count a topic to its tags (1), or no longer (-1): it went into the trash."""
+    _count(connection, [tag_id for tag_id, _ in _of_topic(connection, topic_id)], change)
+
+
+def update_counts_of_subforum(connection: Connection, subforum_id: int, change: int) -> None:
+    """Count all topics of a subforum that are not in the trash to their tags (1), or no longer (-1)."""
+    is_in = (topics.c.subforum_id == subforum_id, topics.c.deleted_at.is_(None))
+    of_topics = topic_tags.join(topics, topics.c.id == topic_tags.c.topic_id)
+    its_tags = select(topic_tags.c.tag_id).select_from(of_topics).where(*is_in)
+    number = select(func.count()).select_from(of_topics).where(*is_in, topic_tags.c.tag_id == tags.c.id)
+    connection.execute(select(tags.c.id).where(tags.c.id.in_(its_tags)).order_by(tags.c.id).with_for_update())
+    counted = tags.c.topic_count + change * number.correlate(tags).scalar_subquery()
+    connection.execute(update(tags).where(tags.c.id.in_(its_tags)).values(topic_count=counted))
+
+
+def list_miscounted_tags(connection: Connection) -> list[str]:
+    """The names of the tags whose stored number of topics is wrong; counts them all."""
+    is_wrong = tags.c.topic_count != _counted()
+    return list(connection.execute(select(tags.c.name).where(is_wrong).order_by(tags.c.name_key)).scalars())
+
+
+def update_all_counts(connection: Connection) -> None:
+    """Count the topics of all tags anew."""
+    connection.execute(update(tags).values(topic_count=_counted()))
+
+
+def _counted() -> ScalarSelect[int]:
+    is_there = (topics.c.deleted_at.is_(None), subforums.c.deleted_at.is_(None))
+    of_topics = topic_tags.join(topics, topics.c.id == topic_tags.c.topic_id).join(
+        subforums, subforums.c.id == topics.c.subforum_id
+    )
+    number = select(func.count()).select_from(of_topics).where(topic_tags.c.tag_id == tags.c.id, *is_there)
+    return number.correlate(tags).scalar_subquery()
+
+
+def _insert(connection: Connection, topic_id: int, tag_ids: Sequence[int]) -> None:
+    if tag_ids:
+        connection.execute(insert(topic_tags), [{"topic_id": topic_id, "tag_id": tag_id} for tag_id in tag_ids])
+        _count(connection, tag_ids, 1)
+
+
+def _delete(connection: Connection, topic_id: int, tag_ids: Sequence[int]) -> None:
+    if tag_ids:
+        connection.execute(
+            delete(topic_tags).where(topic_tags.c.topic_id == topic_id, topic_tags.c.tag_id.in_(tag_ids))
+        )
+        _count(connection, tag_ids, -1)
+
+
+def _count(connection: Connection, tag_ids: Collection[int], change: int) -> None:
+    if tag_ids:
+        # In one order, so that two transactions never wait for each other crosswise.
+        connection.execute(select(tags.c.id).where(tags.c.id.in_(tag_ids)).order_by(tags.c.id).with_for_update())
+        statement = update(tags).where(tags.c.id.in_(tag_ids))
+        connection.execute(statement.values(topic_count=tags.c.topic_count + change))
 
 
 def _of_topic(connection: Connection, topic_id: int) -> list[tuple[int, str]]:

@@ -85,6 +85,14 @@ def moved_paths(top_path: bytes, branch: Sequence[BranchPost]) -> dict[int, byte
     return paths
 
 
+def sibling_of(path: bytes, parent: BranchPost) -> int:
+    """Which reply to ``parent``, from 1, stands at ``path``: what :func:`reply_path` made it of."""
+    if path == first_reply_path(parent.path):
+        return 1
+    # A later reply begins a chain; before its position, the last of its prefix is its number.
+    return int.from_bytes(path[:-_CHAIN_LENGTH][-_NUMBER_BYTES:])
+
+
 def is_capped(parent_path: bytes) -> bool:
     """Whether a branch below this post can no longer get its exact place."""
     return len(parent_path) - CHAIN_LENGTH >= _MAX_PREFIX_LENGTH

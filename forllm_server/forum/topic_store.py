@@ -90,6 +90,14 @@ def find_successor_id(connection: Connection, topic_id: int) -> int | None:
     return None if moved is None else moved.topic_id
 
 
+def get_first_of_merged(connection: Connection, topic_id: int) -> int:
+    """The post that was the first of a merged topic. Raises NotFound: it was not merged."""
+    moved = _find_moved(connection, topic_id)
+    if moved is None:
+        raise NotFound("This topic is not merged into another one.")
+    return int(moved.id)
+
+
 def get_version(connection: Connection, topic_id: int) -> int:
     """The topic's version alone, for polls; raises NotFound like :func:`get_topic`."""
     query = select(topics.c.version).join(subforums, subforums.c.id == topics.c.subforum_id)
@@ -195,10 +203,12 @@ def _kin() -> CompoundSelect[Any]:
         .join(posts, posts.c.id == topics.c.split_from_post_id)
         .where(topics.c.split_from_post_id.is_not(None), topics.c.deleted_at.is_(None), *there)
     )
+    # A branch that was split off and taken back came from nowhere else.
+    is_back = and_(topics.c.split_from_post_id.is_not(None), topics.c.split_from_post_id == posts.c.parent_id)
     merged_in = (
         select(literal("merged_in"), posts.c.id, topics.c.title)
         .join(posts, posts.c.id == topics.c.moved_to_post_id)
-        .where(topics.c.moved_to_post_id.is_not(None), topics.c.title != "", *there)
+        .where(topics.c.moved_to_post_id.is_not(None), topics.c.title != "", ~func.coalesce(is_back, false()), *there)
     )
     return union_all(split_from, split_off, merged_in)
 

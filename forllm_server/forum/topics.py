@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from forllm_server.errors import NotFound
-from forllm_server.forum import post_store, subforum_store, topic_store
+from forllm_server.forum import post_store, subforum_store, tag_store, topic_store
 from forllm_server.forum.editing import clean_content
 from forllm_server.forum.model import AuthorKind, Post, Topic, TopicKind
 from forllm_server.forum.pending import cancel_for_topic
@@ -66,6 +66,7 @@ def delete_topic(connection: Connection, topic_id: int, now: datetime) -> None:
     topic = topic_store.get_topic_to_change(connection, topic_id)
     topic_store.update_topic(connection, topic_id, deleted_at=now)
     subforum_store.update_topic_count(connection, topic.subforum_id, -1)
+    tag_store.update_counts_of_topic(connection, topic_id, -1)
     cancel_for_topic(connection, topic_id, now)
 
 
@@ -80,6 +81,7 @@ def restore_topic(connection: Connection, topic_id: int) -> Topic:
     if topic.deleted_at is not None:
         topic_store.update_topic(connection, topic_id, deleted_at=None)
         subforum_store.update_topic_count(connection, topic.subforum_id, 1)
+        tag_store.update_counts_of_topic(connection, topic_id, 1)
     return topic_store.get_topic(connection, topic_id)
 
 

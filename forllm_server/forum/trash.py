@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from forllm_server.errors import Invalid
 from forllm_server.forum import trash_store
+from forllm_server.forum.attaching import sweep_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Erasure:
 def purge_trash(connection: Connection, *, older_than_days: int, now: datetime) -> Erasure:
     """Erase for good what was deleted more than ``older_than_days`` days ago (0: everything in the trash).
 
-    Texts, earlier texts, titles and names are gone then; empty shells remain, because replies hang on them.
+    Texts, earlier texts, titles, names and files are gone then; empty shells remain, because replies hang on them.
     """
     if older_than_days < 0:
         raise Invalid("The number of days cannot be negative.", field="older_than_days")
@@ -30,4 +31,5 @@ def purge_trash(connection: Connection, *, older_than_days: int, now: datetime) 
     posts = trash_store.update_erased_posts(connection, until=until, now=now)
     topics = trash_store.update_erased_topics(connection, until=until, now=now)
     subforums = trash_store.update_erased_subforums(connection, until=until)
+    sweep_files(connection, until=until, now=now)
     return Erasure(subforums=subforums, topics=topics, posts=posts)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from forllm_server.db.types import metadata
 from forllm_server.forum.model import TrashItem, TrashKind
-from forllm_server.forum.tables import post_revisions, posts, subforums, topics
+from forllm_server.forum.tables import attachments, post_revisions, posts, subforums, topics
 
 _EXCERPT_CHARS = 200
 
@@ -39,6 +39,10 @@ def list_trash(connection: Connection, *, limit: int, before: datetime | None = 
         _part(TrashKind.POST, posts, posts.c.content, topics.c.title, func.substr(posts.c.content, 1, _EXCERPT_CHARS))
         .join(topics, topics.c.id == posts.c.topic_id)
         .where(topics.c.deleted_at.is_(None)),
+        _part(TrashKind.ATTACHMENT, attachments, attachments.c.name, attachments.c.name, topics.c.title)
+        .join(posts, posts.c.id == attachments.c.post_id)
+        .join(topics, topics.c.id == posts.c.topic_id)
+        .where(posts.c.deleted_at.is_(None), topics.c.deleted_at.is_(None)),
         _part(TrashKind.PERSONA, personas, personas.c.name, personas.c.name).where(personas.c.erased_at.is_(None)),
     ]
     trash = union_all(*parts).subquery()
@@ -83,6 +87,7 @@ def update_erased_subforums(connection: Connection, *, until: datetime) -> int:
 def _erase_posts(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
     dead = select(posts.c.id).where(posts.c.content != "", which)
     connection.execute(delete(post_revisions).where(post_revisions.c.post_id.in_(dead)))
+    connection.execute(delete(attachments).where(attachments.c.post_id.in_(dead)))
     values = {
         "content": "",
         "content_html": None,

@@ -40,7 +40,7 @@ def find_mentioned(connection: Connection, text: str, *, earlier_text: str = "")
     chains: dict[tuple[int, ...], None] = {}
     notes: list[str] = []
     for mention in mentions:
-        named = [_named(personas, name) for name in mention.names]
+        named = [find_named(personas, name) for name in mention.names]
         if any(len(found) != 1 for found in named):
             notes += _notes(mention, named)
         elif mention.is_chain:
@@ -115,7 +115,7 @@ def _key(mention: Mention) -> tuple[str, ...]:
     return tuple(slug(name) for name in mention.names)
 
 
-def _named(personas: Sequence[Persona], name: str) -> list[Persona]:
+def find_named(personas: Sequence[Persona], name: str) -> list[Persona]:
     """The one of exactly this name, else all that the word may mean."""
     exact = [persona for persona in personas if name_key(persona.name) == name_key(name)]
     return exact or [persona for persona in personas if slug(persona.name) and slug(persona.name) == slug(name)]

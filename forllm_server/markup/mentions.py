@@ -47,6 +47,23 @@ def find_mentions(text: str) -> tuple[Mention, ...]:
     return tuple(found.values())
 
 
+def find_calls(text: str, *, start: int = 0) -> Iterator[tuple[int, int]]:
+    """Where in a text that is neither code nor quoted somebody is called, from ``start`` on; a chain is several."""
+    place = start
+    while (first := _FIRST.search(text, place)) is not None:
+        yield first.start(), first.end()
+        place = first.end()
+        while (following := _NEXT.match(text, place)) is not None:
+            # Without the sign that joins them.
+            yield following.start() + 1, following.end()
+            place = following.end()
+
+
+def called_name(call: str) -> str:
+    """The name in a call as it is written: of ``@skeptic`` and of ``@"Careful Skeptic"``."""
+    return call.removeprefix("@").strip('"').strip()
+
+
 def slug(name: str) -> str:
     """A name as one word: ``Careful Skeptic`` is ``careful-skeptic``. Two names may have the same."""
     return _NO_WORDS.sub("-", name_key(name)).strip("-")

@@ -14,6 +14,7 @@ from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 from forllm_server.markup.formulas import formula_plugin
 from forllm_server.markup.highlight import highlight
 from forllm_server.markup.links import LinkedMarkdown, link_plugin
+from forllm_server.markup.mention_marks import mention_plugin
 from forllm_server.markup.references import reference_plugin
 from forllm_server.markup.tables import table_plugin
 
@@ -30,7 +31,7 @@ def parser() -> LinkedMarkdown:
     markdown = LinkedMarkdown("commonmark", {"html": False, "breaks": True, "maxNesting": MAX_NESTING + 2})
     markdown.enable("strikethrough")
     markdown.use(gfm_autolink_plugin).use(footnote_plugin).use(formula_plugin)
-    markdown.use(table_plugin).use(reference_plugin).use(link_plugin)
+    markdown.use(table_plugin).use(reference_plugin).use(link_plugin).use(mention_plugin)
     markdown.core.ruler.push("forllm_blocks", _adapt_blocks)
     for name, rule in _RENDER_RULES.items():
         markdown.add_render_rule(name, rule)

@@ -10,7 +10,7 @@ from forllm_server.markup.pipeline import render_markdown
 from forllm_server.markup.render_worker import WORKER
 
 #: Grows with every change of the HTML that this room writes; HTML kept under an older version is rendered again.
-RENDER_VERSION = 3
+RENDER_VERSION = 4
 
 #: Texts up to here are rendered in this process, unless they hold much of what can become slow.
 SMALL_CHARS = 4 * 1024

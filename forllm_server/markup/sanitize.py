@@ -17,7 +17,7 @@ _CELL_CLASSES = {"align-left", "align-center", "align-right"}
 _CLASSES = {
     "a": {"link--external", "image-link", "footnote-backref"},
     "img": {"attachment-image"},
-    "span": {"link--refused", "image-link", "math", "math--inline", "math--block", "task-box"}
+    "span": {"link--refused", "image-link", "math", "math--inline", "math--block", "task-box", "mention"}
     | {name for name in STANDARD_TYPES.values() if name},
     "code": {"math-source"},
     "pre": {"highlight", "source"},

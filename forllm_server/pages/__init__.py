@@ -5,6 +5,7 @@ from flask import Blueprint
 from forllm_server.pages import (
     again,
     answers,
+    attachment,
     automatic,
     backend,
     batch,
@@ -76,6 +77,7 @@ PAGES: tuple[Blueprint, ...] = (
     bookmark.blueprint,
     writing.blueprint,
     draft.blueprint,
+    attachment.blueprint,
     queue.blueprint,
     queue_changes.blueprint,
     queue_history.blueprint,

@@ -9,14 +9,15 @@ from sqlalchemy import Connection
 
 from forllm_server.errors import Invalid
 from forllm_server.forum import draft_store
-from forllm_server.forum.draft_model import Draft, DraftKind, DraftPlace, DraftText
+from forllm_server.forum.draft_model import ATTACHMENTS_FIELD, Draft, DraftKind, DraftPlace, DraftText
 from forllm_server.forum.drafting import FORMAT, clean_writer, finish_draft, finish_draft_of_writer
+from forllm_server.pages.form_files import SHOWN_FIELD, FormFile, file_ids_of_form, read_form_files
 from forllm_server.web.current import current_user_id
 from forllm_server.web.forms import Form, was_entered
 
 _BIGGEST_ID = 2**63 - 1
 #: The choices of a form that a draft keeps besides its text.
-_FIELDS = ("is_asking", "persona_id", "other_persona_ids", "model_id", "is_run_now")
+_FIELDS = ("is_asking", "persona_id", "other_persona_ids", "model_id", "is_run_now", "tags", SHOWN_FIELD)
 #: Tells the scripts of the next page which form was taken, so that they clear what the browser kept of it.
 SENT_COOKIE = "forllm_sent"
 
@@ -41,6 +42,7 @@ class Desk:
     draft: Draft | None = None
     offered: Draft | None = None
     beside: int = 0
+    files: tuple[FormFile, ...] = ()
 
     @property
     def url(self) -> str:
@@ -81,6 +83,7 @@ def read_desk(connection: Connection, place: DraftPlace, *, own_text: str = "", 
         draft=chosen,
         offered=others[0] if others and chosen is None and wanted != "0" else None,
         beside=len(others) if chosen is not None or wanted == "0" else max(len(others) - 1, 0),
+        files=read_form_files(connection, place, chosen.text.fields if chosen and chosen.format == FORMAT else {}),
     )
 
 
@@ -94,11 +97,12 @@ def read_place(form: Form) -> DraftPlace:
 
 
 def read_text(form: Form) -> DraftText:
-    """What was typed, whatever is wrong with it."""
+    """What was typed, whatever is wrong with it, and the files that it has."""
+    fields = {name: form.words(name) for name in _FIELDS} | {ATTACHMENTS_FIELD: list(map(str, file_ids_of_form(form)))}
     return DraftText(
         content=form.text("content"),
         title=form.text("title"),
-        fields={name: form.words(name) for name in _FIELDS if form.words(name)},
+        fields={name: words for name, words in fields.items() if words},
         post_version=form.integer("version", least=1),
     )
 

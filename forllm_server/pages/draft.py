@@ -9,6 +9,7 @@ from forllm_server.clock import now
 from forllm_server.forum import draft_store
 from forllm_server.forum.drafting import Saved, discard_draft, get_kept_draft, restore_draft, save_draft
 from forllm_server.pages.desk import form_url, read_place, read_text
+from forllm_server.pages.form_files import stage_files_of_form
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form
 from forllm_server.web.fragments import is_fragment_request, notice, page, see_other
@@ -53,6 +54,7 @@ def save() -> Response:
     """Keep what stands in a form: by its button, or every now and then by its script."""
     form = Form.of_request()
     place = read_place(form)
+    problem = stage_files_of_form(form)
     with current().database.transaction() as connection:
         saved = save_draft(
             connection,
@@ -67,6 +69,8 @@ def save() -> Response:
     if is_fragment_request():
         return _fragment(saved)
     notice(_words(saved), kind="warning" if saved and saved.is_beside else "done")
+    if problem is not None:
+        notice(problem.message, kind="warning")
     return see_other(form_url(place) + (f"?draft={saved.draft.id}" if saved else ""))
 
 

@@ -16,6 +16,7 @@ from forllm_server.pages.asking import ask_from_form, asked_words, group_url, re
 from forllm_server.pages.changes import DiffLine, diff_hunks, diff_lines
 from forllm_server.pages.database import database
 from forllm_server.pages.desk import finish_draft_of_form, read_desk, taken
+from forllm_server.pages.form_files import attach_files_of_form, keep_files_of_form, tell_removed
 from forllm_server.pages.frame import current_settings, name_form
 from forllm_server.pages.mentioning import ask_about, tell_asked
 from forllm_server.pages.trash import in_trash_words
@@ -49,10 +50,12 @@ def show_reply(post_id: int) -> Response:
 def create_reply(post_id: int) -> Response:
     """Reply to a post, and ask those about it who are named in the form or called in the text."""
     form = Form.of_request()
+    keep_files_of_form(form)
     with current().database.transaction() as connection:
         post = add_reply(
             connection, owner_id=current_user_id(), parent_id=post_id, content=form.text("content"), now=now()
         )
+        attach_files_of_form(connection, form, post.id)
         # What one has just written oneself is not news.
         see_posts(connection, current_user_id(), post.topic_id, [post.id])
         told = ask_about(connection, form, post, is_new=True)
@@ -113,6 +116,7 @@ def _clash(post: Post) -> list[DiffLine]:
 def change(post_id: int) -> Response:
     """Give a post another text, and ask those who are called in it newly. A newer text is not overwritten."""
     form = Form.of_request()
+    keep_files_of_form(form)
     with current().database.transaction() as connection:
         before = post_store.get_post(connection, post_id)
         post = edit_post(
@@ -123,9 +127,11 @@ def change(post_id: int) -> Response:
             now=now(),
             expected_version=form.integer("version", least=1),
         )
+        removed = attach_files_of_form(connection, form, post_id)
         told = ask_about(connection, form, post, earlier_text=before.content)
         finish_draft_of_form(connection, form)
     tell_asked(told)
+    tell_removed(removed)
     return taken(see_other(f"/posts/{post_id}"))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from forllm_server.activity.model import Votes
 from forllm_server.discussions.model import Part, StepKind
 from forllm_server.discussions.wording import part_words
+from forllm_server.forum.attachment_model import Attachment
 from forllm_server.forum.model import Post
 from forllm_server.jobs.repetition import REPETITION
 from forllm_server.jobs.standing import Standing
@@ -72,6 +73,7 @@ class PostRow:
     quoting: tuple[int, ...]
     #: how many lines it has, about, where it is folded for its length; else 0
     long_lines: int
+    files: tuple[Attachment, ...]
     #: how the opinions were ranked, under the answer of a council's chair
     ranking: Ranking | None = None
     #: the answers to it, where there are several
@@ -129,6 +131,7 @@ class Surroundings:
     votes: Mapping[int, Votes] = field(default_factory=dict)
     quoting: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     tiny_models: frozenset[str] = frozenset()
+    files: Mapping[int, tuple[Attachment, ...]] = field(default_factory=dict)
     #: by LLM request: the debate or council that it is a step of
     parts: Mapping[int, Part] = field(default_factory=dict)
 
@@ -228,6 +231,7 @@ def _post_row(
     votes = around.votes.get(post.id, Votes())
     quoting = around.quoting.get(post.id, ())
     is_kept = post.id in around.bookmarked
+    files = around.files.get(post.id, ()) if not post.is_deleted else ()
     is_placed = is_below_parent or (depth <= DEEPEST and not around.is_flat)
     return PostRow(
         post=post,
@@ -239,6 +243,7 @@ def _post_row(
             str(len(quoting)),
             "b" if is_kept else "",
             f"{compared.number}-{compared.agreement}" if compared else "",
+            "f".join(str(file.id) for file in files),
         ),
         hue=hue_class(post.author_name) if post.is_by_persona else "",
         is_persona=post.is_by_persona,
@@ -254,6 +259,7 @@ def _post_row(
         votes=votes,
         quoting=quoting,
         long_lines=_long_lines(post.content),
+        files=files,
         ranking=_ranking(post, around),
         compared=compared,
     )

@@ -46,6 +46,7 @@ SYNTAX = (
     Syntax("is:partial", "answers that were cut off and kept"),
     Syntax("is:bookmarked", "what you keep"),
     Syntax("has:code", "posts with a block of code"),
+    Syntax("has:file", "posts with a file attached"),
 )
 
 

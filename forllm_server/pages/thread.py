@@ -16,6 +16,7 @@ from forllm_server.discussions.discussion_store import list_parts
 from forllm_server.discussions.model import Part
 from forllm_server.errors import Invalid, NotFound, Unavailable
 from forllm_server.forum import post_store
+from forllm_server.forum.attachment_store import list_attachments_of_posts
 from forllm_server.forum.model import Post, Topic
 from forllm_server.forum.rendering import ensure_html
 from forllm_server.forum.threading import path_from_cursor
@@ -163,6 +164,7 @@ def _surroundings(
         votes=vote_store.list_votes(connection, reader_id, post_ids),
         quoting=quote_store.list_quoting(connection, post_ids),
         tiny_models=_tiny_models(connection, posts),
+        files=list_attachments_of_posts(connection, post_ids),
         parts=_parts(connection, posts, requests),
     )
 

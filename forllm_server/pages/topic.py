@@ -7,9 +7,11 @@ from forllm_server.activity.model import View
 from forllm_server.clock import now
 from forllm_server.forum import subforum_store, topic_store
 from forllm_server.forum.draft_model import DraftKind, DraftPlace
+from forllm_server.forum.tagging import split_tags, tag_topic
 from forllm_server.forum.topics import delete_topic, open_topic, rename_topic
 from forllm_server.pages.asking import read_options
 from forllm_server.pages.desk import finish_draft_of_form, read_desk, taken
+from forllm_server.pages.form_files import attach_files_of_form, keep_files_of_form
 from forllm_server.pages.frame import current_settings
 from forllm_server.pages.marks import mark_symbol, mark_use
 from forllm_server.pages.mentioning import ask_about, tell_asked
@@ -126,6 +128,7 @@ def show_new(subforum_id: int) -> Response:
 def create(subforum_id: int) -> Response:
     """Open a topic, and ask those about its first post who are named in the form or called in the text."""
     form = Form.of_request()
+    keep_files_of_form(form)
     with current().database.transaction() as connection:
         topic, post = open_topic(
             connection,
@@ -135,6 +138,10 @@ def create(subforum_id: int) -> Response:
             content=form.text("content"),
             now=now(),
         )
+        attach_files_of_form(connection, form, post.id)
+        names = split_tags(form.text("tags"))
+        if names:
+            tag_topic(connection, topic.id, names, now=now())
         seeing.see_posts(connection, current_user_id(), topic.id, [post.id])
         told = ask_about(connection, form, post)
         finish_draft_of_form(connection, form)

@@ -10,6 +10,7 @@ from forllm_server.errors import Invalid, TopicMoved
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.arranging import lock_topic, merge_topic, move_topic, pin_topic, split_post
 from forllm_server.forum.model import Topic, TopicKin
+from forllm_server.forum.rearranging import rejoin_topic, unmerge_topic
 from forllm_server.pages import topic
 from forllm_server.pages.words import counted
 from forllm_server.summaries.summary_store import update_topics
@@ -22,6 +23,8 @@ blueprint = Blueprint("topic_acts", __name__)
 #: How many topics are offered to merge into; any other is named by its address.
 OFFERED = 50
 _POST = re.compile(r"(?:/posts/|#post-|^\s*#)(\d{1,18})\b")
+_ID = re.compile(r"[0-9]{1,18}")
+_BIGGEST_ID = 2**63 - 1
 _TOPIC = re.compile(r"/topics/(\d{1,18})\b")
 
 
@@ -53,9 +56,27 @@ def move(topic_id: int) -> Response:
     subforum_id = Form.of_request().integer("subforum_id", least=1, most=2**63 - 1) or 0
     with current().database.transaction() as connection:
         before = read_before(connection, current_user_id(), topic_id)
+        earlier = topic_store.get_topic(connection, topic_id)
         moved = move_topic(connection, topic_id, subforum_id=subforum_id)
         carry_topic(connection, current_user_id(), before)
-    notice(f"It is in “{moved.subforum_name}” now. Every link to it leads there.")
+    undo = f"/topics/{topic_id}/return?to={earlier.subforum_id}{'&pinned=1' if earlier.is_pinned else ''}"
+    if moved.subforum_id != earlier.subforum_id:
+        notice(f"It is in “{moved.subforum_name}” now. Every link to it leads there.", undo=undo)
+    return see_other(f"/topics/{topic_id}")
+
+
+@blueprint.post("/topics/<int:topic_id>/return")
+def take_back_move(topic_id: int) -> Response:
+    """Put a topic back where it was before it was moved."""
+    asked = Form(request.args.to_dict(flat=False))
+    with current().database.transaction() as connection:
+        before = read_before(connection, current_user_id(), topic_id)
+        subforum_id = asked.integer("to", least=1, most=_BIGGEST_ID) or 0
+        moved = move_topic(connection, topic_id, subforum_id=subforum_id)
+        carry_topic(connection, current_user_id(), before)
+        if asked.flag("pinned") and topic_store.count_pinned(connection, subforum_id) < topic_store.MOST_PINNED:
+            pin_topic(connection, topic_id, is_pinned=True)
+    notice(f"It is back in “{moved.subforum_name}”.")
     return see_other(f"/topics/{topic_id}")
 
 
@@ -75,6 +96,7 @@ def merge(topic_id: int) -> Response:
     """Hang a topic below the post, or the topic's first post, that was named."""
     target = Form.of_request().text("target", longest=2_000)
     with current().database.transaction() as connection:
+        was_pinned = topic_store.get_topic(connection, topic_id).is_pinned
         before = read_before(connection, current_user_id(), topic_id)
         post, topic_of_post = _POST.search(target), _TOPIC.search(target)
         if post is not None:
@@ -88,8 +110,25 @@ def merge(topic_id: int) -> Response:
         carry_posts(connection, current_user_id(), before, to_topic_id=to_topic_id, post_ids=moved.post_ids)
         update_topics(connection, before.topic_id)
         carry_note(connection, current_user_id(), before, to_topic_id=to_topic_id, now=now())
-    notice(f"{counted(len(moved.post_ids), 'post is', 'posts are')} here now, and the old address leads here, too.")
+    undo = f"/topics/{topic_id}/unmerge?tags={','.join(map(str, moved.tag_ids))}{'&pinned=1' if was_pinned else ''}"
+    words = f"{counted(len(moved.post_ids), 'post is', 'posts are')} here now, and the old address leads here, too."
+    notice(words, undo=undo)
     return see_other(f"/posts/{moved.first.id}")
+
+
+@blueprint.post("/topics/<int:topic_id>/unmerge")
+def take_back_merge(topic_id: int) -> Response:
+    """Make a merged topic one again, with all that was replied in it since. A note stays where it was added."""
+    asked = Form(request.args.to_dict(flat=False))
+    tag_ids = [int(word) for word in asked.text("tags", longest=1_000).split(",") if _ID.fullmatch(word)]
+    with current().database.transaction() as connection:
+        first = post_store.get_post(connection, topic_store.get_first_of_merged(connection, topic_id))
+        before = read_before(connection, current_user_id(), first.topic_id)
+        moved = unmerge_topic(connection, topic_id, tag_ids=tag_ids, is_pinned=asked.flag("pinned"))
+        carry_posts(connection, current_user_id(), before, to_topic_id=topic_id, post_ids=moved.post_ids)
+        update_topics(connection, before.topic_id)
+    notice("It is a topic of its own again.")
+    return see_other(f"/topics/{topic_id}")
 
 
 @blueprint.get("/posts/<int:post_id>/split")
@@ -113,8 +152,24 @@ def split(post_id: int) -> Response:
         to_topic_id = moved.first.topic_id
         carry_posts(connection, current_user_id(), before, to_topic_id=to_topic_id, post_ids=moved.post_ids)
         update_topics(connection, before.topic_id)
-    notice(f"{counted(len(moved.post_ids), 'post is', 'posts are')} a topic of their own now.")
+    words = f"{counted(len(moved.post_ids), 'post is', 'posts are')} a topic of their own now."
+    notice(words, undo=f"/topics/{to_topic_id}/rejoin?sibling={moved.sibling}")
     return see_other(f"/topics/{to_topic_id}")
+
+
+@blueprint.post("/topics/<int:topic_id>/rejoin")
+def take_back_split(topic_id: int) -> Response:
+    """Hang a branch that was split off where it hung before."""
+    sibling = Form(request.args.to_dict(flat=False)).integer("sibling", least=1)
+    with current().database.transaction() as connection:
+        before = read_before(connection, current_user_id(), topic_id)
+        moved = rejoin_topic(connection, topic_id, sibling=sibling, now=now())
+        to_topic_id = moved.first.topic_id
+        carry_posts(connection, current_user_id(), before, to_topic_id=to_topic_id, post_ids=moved.post_ids)
+        carry_note(connection, current_user_id(), before, to_topic_id=to_topic_id, now=now())
+        update_topics(connection, before.topic_id)
+    notice("It hangs where it hung before.")
+    return see_other(f"/posts/{moved.first.id}")
 
 
 @blueprint.app_template_global()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from forllm_server.clock import now
 from forllm_server.errors import NotFound
+from forllm_server.forum.attaching import restore_file
 from forllm_server.forum.editing import restore_post
 from forllm_server.forum.model import TrashItem, TrashKind
 from forllm_server.forum.subforums import restore_subforum
@@ -30,6 +31,7 @@ RESTORERS: dict[TrashKind, Callable[[Connection, int], Any]] = {
     TrashKind.SUBFORUM: restore_subforum,
     TrashKind.TOPIC: restore_topic,
     TrashKind.POST: restore_post,
+    TrashKind.ATTACHMENT: restore_file,
     TrashKind.PERSONA: restore_persona,
 }
 #: where each kind is seen once it is back
@@ -37,6 +39,7 @@ _ADDRESSES = {
     TrashKind.SUBFORUM: "/subforums/{}",
     TrashKind.TOPIC: "/topics/{}",
     TrashKind.POST: "/posts/{}",
+    TrashKind.ATTACHMENT: "/attachments/{}",
     TrashKind.PERSONA: "/personas/{}",
 }
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
+from forllm_server.forum.attachment_store import list_attachments, list_attachments_of_topic
 from forllm_server.forum.post_store import get_post
 from forllm_server.forum.topic_store import get_topic
 from forllm_server.jobs.forecast import forecast_for_new
@@ -18,17 +19,19 @@ from forllm_server.markup.mentions import handle, slug
 from forllm_server.markup.render import render
 from forllm_server.pages.asking import Wish, new_ask, read_addition
 from forllm_server.pages.bar import BarPart, bar_parts
+from forllm_server.pages.chips import with_mentions
 from forllm_server.pages.mentioning import wish_of
 from forllm_server.personas.assignment_store import list_assignments
 from forllm_server.personas.model import Persona
 from forllm_server.personas.persona_store import list_personas
 from forllm_server.prompts.budget import Breakdown
 from forllm_server.schedule.words import duration_words
-from forllm_server.web.current import current
+from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form
 from forllm_server.web.fragments import page
 
 blueprint = Blueprint("writing", __name__)
+blueprint.add_app_template_filter(with_mentions, "with_mentions")
 
 #: What the guide shows.
 GUIDE = (
@@ -46,6 +49,8 @@ GUIDE = (
 
 #: How many personas are offered at once while one is being called.
 MOST_OFFERED = 8
+#: Among so many of a topic's newest files the one that is meant is looked for.
+MOST_LOOKED_AT = 200
 _BIGGEST_ID = 2**63 - 1
 
 
@@ -64,7 +69,7 @@ class Callable:
 def show_preview() -> Response:
     """The text as it will look."""
     text = Form.of_request().text("content")
-    html = render(text, anchor_prefix="preview").html if text.strip() else ""
+    html = with_mentions(render(text, anchor_prefix="preview").html) if text.strip() else ""
     return _html(html or '<p class="quiet">Nothing to show yet.</p>')
 
 
@@ -120,6 +125,21 @@ def show_personas() -> Response:
             for persona in personas[:MOST_OFFERED]
         ]
     return _html(render_template("writing/_personas.html", found=found))
+
+
+@blueprint.get("/writing/files")
+def show_files() -> Response:
+    """The files that can be linked to by what was typed after a ``#``, the form's own first: the options of a list."""
+    form = Form(request.args.to_dict(flat=False))
+    typed = form.text("typed", longest=200).casefold()
+    ids = form.integers("attachment_ids", most=_BIGGEST_ID)
+    with current().database.read() as connection:
+        _, topic_id = _place(connection, form)
+        own = [each for each in list_attachments(connection, ids) if each.owner_id == current_user_id()]
+        others = list_attachments_of_topic(connection, topic_id, limit=MOST_LOOKED_AT) if topic_id else []
+    known = {each.id: each for each in (*own, *others)}
+    found = [each for each in known.values() if typed in each.name.casefold()]
+    return _html(render_template("writing/_files.html", found=found[:MOST_OFFERED]))
 
 
 @blueprint.get("/writing/guide")

@@ -35,6 +35,12 @@ def list_versions_by_ids(connection: Connection, version_ids: Collection[int]) -
     return [_version(row._mapping) for row in connection.execute(query)]
 
 
+def list_former_names(connection: Connection) -> list[tuple[int, str]]:
+    """Every name that a persona has or had: its id and the name, each once."""
+    query = select(persona_versions.c.persona_id, persona_versions.c.name).distinct()
+    return [(row.persona_id, row.name) for row in connection.execute(query)]
+
+
 def list_versions_of_present(connection: Connection, *, limit: int) -> list[PersonaVersion]:
     """All versions of the personas that are not deleted, by their present names, the newest of each first."""
     query = (

@@ -52,7 +52,7 @@ class FilterName(StrEnum):
 #: What ``is:`` knows.
 STATES = ("unanswered", "failed", "partial", "bookmarked")
 #: What ``has:`` knows.
-CONTENTS = ("code",)
+CONTENTS = ("code", "file")
 _VALUES = {FilterName.IS: STATES, FilterName.HAS: CONTENTS, FilterName.BY: ("me",)}
 
 

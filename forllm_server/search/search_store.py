@@ -31,7 +31,10 @@ _STATES = {
     "failed": "p.id IN (SELECT f.post_id FROM llm_requests f WHERE f.status = 'failed' AND f.post_id IS NOT NULL)",
     "bookmarked": "p.id IN (SELECT b.post_id FROM bookmarks b WHERE b.user_id = :reader)",
 }
-_CONTENTS = {"code": "(p.content LIKE '%```%' OR p.content LIKE '%~~~%')"}
+_CONTENTS = {
+    "code": "(p.content LIKE '%```%' OR p.content LIKE '%~~~%')",
+    "file": "EXISTS (SELECT 1 FROM attachments a WHERE a.post_id = p.id AND a.deleted_at IS NULL)",
+}
 #: How much of a post's beginning is read where nothing in it was searched for.
 _OPENING_CHARS = 1_600
 

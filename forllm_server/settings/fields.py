@@ -41,6 +41,7 @@ class Section(Enum):
     CONTEXT = "What models see"
     NIGHT = "Night and queue"
     MACHINE = "The machine"
+    FILES = "Files"
     READING = "Reading"
 
 
@@ -232,6 +233,21 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "currency", "Currency", "€", Kind.TEXT, Section.MACHINE, longest=8,
         help="Shown with costs.",
+    ),
+    Field(
+        "attachment_megabytes", "Largest file of a post", 20, Kind.INTEGER, Section.FILES,
+        minimum=1, maximum=100, unit="MB",
+        help="A larger file is not attached.",
+    ),
+    Field(
+        "attachments_per_post", "Most files of a post", 20, Kind.INTEGER, Section.FILES, minimum=1, maximum=100,
+        help="More than so many are not attached to one post.",
+    ),
+    Field(
+        "attachments_total_megabytes", "Room for all files", 2_000, Kind.INTEGER, Section.FILES,
+        minimum=1, maximum=1_000_000, unit="MB",
+        help="Of all posts together; the same file attached twice counts once. They lie in the database, so a backup "
+        "has them and grows with them.",
     ),
     Field(
         "posts_per_page", "Posts on a page", 50, Kind.INTEGER, Section.READING, minimum=5, maximum=200,

@@ -55,6 +55,9 @@ class Settings:
     estimated_watts: float | None
     price_per_kilowatt_hour: float | None
     currency: str
+    attachment_megabytes: int
+    attachments_per_post: int
+    attachments_total_megabytes: int
     posts_per_page: int
     topics_per_page: int
     theme: Literal["auto", "light", "dark", "contrast", "soft", "own"]

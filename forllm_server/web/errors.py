@@ -1,5 +1,6 @@
 """Errors become answers: a page for people, ``application/problem+json`` (RFC 9457) for programs."""
 
+import errno
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -58,6 +59,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(CSRFError, _answer_stale_form)
     app.register_error_handler(IntegrityError, _answer_clash)
+    app.register_error_handler(OSError, _answer_full_disk)
     app.register_error_handler(Exception, _answer_fault)
 
 
@@ -100,6 +102,13 @@ def _answer_clash(error: IntegrityError) -> Response:
     """Two writers at once: each was right when it looked, and the database let only one through."""
     log.event("request.clashed", level=log.WARNING, request=request_id(), path=request.path, error=str(error.orig))
     return _answer(409, Conflict.code, str(Conflict()), field=None)
+
+
+def _answer_full_disk(error: OSError) -> Response:
+    """A file that is being sent lies in a temporary one first; any other fault of the system is one of ours."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return _answer_fault(error)
+    return _answer_domain_error(Unavailable("The disk is full: FORLLM could not save. Make some room and try again."))
 
 
 def _answer_fault(error: Exception) -> Response:

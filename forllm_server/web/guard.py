@@ -17,6 +17,8 @@ from forllm_server.errors import NotAllowed
 
 #: The most that a request body may have, in bytes: room for a text of five million letters.
 LARGEST_BODY_BYTES = 6 * 1024 * 1024
+#: The most that a body with files may have, where files are taken.
+LARGEST_UPLOAD_BYTES = 150 * 1024 * 1024
 #: The most form fields that are read, so that a body of a million empty fields costs nothing.
 MOST_FORM_FIELDS = 1_000
 #: The most that all headers together may have, in bytes, and how many they may be.

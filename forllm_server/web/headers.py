@@ -29,8 +29,16 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+#: For what strangers made: should a browser show it in spite of all, then without scripts and as nobody's page.
+CONTAINED_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
 #: Under TLS a browser is told to stay there, for this many seconds (a year).
 TRANSPORT_SECURITY = "max-age=31536000"
+
+
+def contain() -> None:
+    """Send what answers the present request under :data:`CONTAINED_POLICY`: a file that somebody attached."""
+    g.is_contained = True
 
 
 def install(app: Flask) -> None:
@@ -44,6 +52,8 @@ def install(app: Flask) -> None:
     def add_headers(response: Response) -> Response:
         for name, value in ALWAYS.items():
             response.headers[name] = value
+        if g.get("is_contained"):
+            response.headers["Content-Security-Policy"] = CONTAINED_POLICY
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Request-Id"] = g.get("request_id", "")
         if request.is_secure:

@@ -14,7 +14,7 @@ import "./lib/fetch-guard.js";
 // (pages/frame.py, elements_in); those that come later are fetched then. So no page pays for another's.
 const ELEMENTS = new Set([
   "thread", "editor", "draft", "completion", "queue", "order", "hours", "addition", "theme", "filter", "search", "telling",
-  "preview", "trial", "seen",
+  "preview", "trial", "files", "seen",
 ]);
 
 function fetchPresent() {

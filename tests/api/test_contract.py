@@ -136,6 +136,8 @@ def test_every_create_honours_the_key(app: Flask, topic: dict[str, int], sqlite_
         ),
         ("/api/v1/drafts", {"kind": "reply", "target_id": topic["post_id"], "content": "x"}),
         ("/api/v1/bookmarks", {"post_id": topic["post_id"]}),
+        ("/api/v1/attachments", {"name": "a.txt", "content": "YQ=="}),
+        (f"/api/v1/posts/{topic['post_id']}/attachments", {"name": "b.txt", "content": "YQ=="}),
         ("/api/v1/votes", {"left_post_id": replies["A"], "right_post_id": replies["B"], "choice": "tie"}),
         ("/api/v1/unread/markings", {}),
         (f"/api/v1/posts/{question_id}/summaries", {"scope": "replies"}),

@@ -88,6 +88,8 @@ def furnish(forum: Forum) -> Furnished:
     reply_id = forum.answered(post_id)
     edited_id = forum.reply(reply_id, "I had not thought of that.")
     forum.api("PATCH", f"posts/{edited_id}", {"content": "I had thought of that.", "expected_version": 1})
+    for name in ("smart values.txt", "A plan with a name that is as long as those that people give to files (2).txt"):
+        forum.api("POST", f"posts/{edited_id}/attachments", {"name": name, "content": "bm90ZXM="})
     gone_id = forum.reply(post_id, "Said too soon")
     forum.reply(gone_id, "An answer to what is gone")
     forum.api("DELETE", f"posts/{gone_id}")

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from forllm_server.db import Database
 from forllm_server.errors import Invalid, NotFound
-from forllm_server.forum import tag_store, topic_store, topics
+from forllm_server.forum import subforums, tag_store, topic_store, topics
 from forllm_server.forum.tagging import split_tags, tag_topic
 from tests.forum.world import EVENING, add_subforum, open_topic, start_topic
 
@@ -76,3 +76,32 @@ def test_tags_are_listed_with_how_many_topics_there_are(database: Database) -> N
         assert tag_store.get_tag_by_key(connection, "all").name == "all"
         with pytest.raises(NotFound):
             tag_store.get_tag_by_key(connection, "none")
+
+
+def test_topics_are_counted_while_they_come_and_go(database: Database) -> None:
+    topic, _ = start_topic(database)
+    with database.transaction() as connection:
+        other, _ = open_topic(connection, topic.subforum_id, "Tulips")
+        tag_topic(connection, topic.id, ["a", "b"], now=EVENING)
+        tag_topic(connection, other.id, ["a"], now=EVENING)
+
+        def counts() -> dict[str, int]:
+            assert tag_store.list_miscounted_tags(connection) == []
+            return {tag.name: tag.topic_count for tag in tag_store.list_tags(connection, limit=9)}
+
+        assert counts() == {"a": 2, "b": 1}
+        topics.delete_topic(connection, topic.id, EVENING)
+        assert counts() == {"a": 1}
+        subforums.delete_subforum(connection, topic.subforum_id, EVENING)
+        assert counts() == {}
+        subforums.restore_subforum(connection, topic.subforum_id)
+        subforums.restore_subforum(connection, topic.subforum_id)
+        assert counts() == {"a": 1}
+        topics.restore_topic(connection, topic.id)
+        topics.restore_topic(connection, topic.id)
+        tag_topic(connection, other.id, ["b"], now=EVENING)
+        assert counts() == {"a": 1, "b": 2}
+        connection.execute(text("UPDATE tags SET topic_count = 7"))
+        assert tag_store.list_miscounted_tags(connection) == ["a", "b"]
+        tag_store.update_all_counts(connection)
+        assert counts() == {"a": 1, "b": 2}

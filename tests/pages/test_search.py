@@ -105,10 +105,10 @@ def test_a_text_that_is_too_long_is_refused_and_stays(browser: Browser) -> None:
 
 def test_hints_say_what_was_understood_otherwise(browser: Browser, shelf: Shelf) -> None:
     shelf.topic("T", "mirror")
-    browser.open("/search?q=colour:red+has:file+is:lost+persona:nobody")
+    browser.open("/search?q=colour:red+has:tape+is:lost+persona:nobody")
     words = browser.words()
     assert "There is no filter “colour:”" in words
-    assert "After “has:” can stand code" in words
+    assert "After “has:” can stand code or file" in words
     assert "No persona is called “nobody”. There are: Assistant." in words
     assert "Nothing found" in words
 

@@ -137,7 +137,7 @@ def test_tags_are_typed_shown_and_lead_to_their_topics(browser: Browser, garden:
         browser.open(link["href"])
         assert titles(browser) == ["Roses"]
     browser.open("/topics/2/edit")
-    options = [option["value"] for option in browser.page.find("datalist", id="tag-names").find_all("option")]
+    options = [option["value"] for option in browser.page.main.find("datalist").find_all("option")]
     assert options == ["C++", "pruning", "Ünï"]
     browser.open("/tags")
     assert "pruning 1 topic" in browser.words()
@@ -184,3 +184,40 @@ def test_the_lists_lead_from_page_to_page(browser: Browser, garden: Garden, now:
     assert (
         browser.page.find("nav", class_="orders").find("a", attrs={"aria-current": "true"}).get_text() == "Unanswered"
     )
+
+
+def undo_of(browser: Browser) -> str:
+    return str(browser.page.find("button", class_="notice__undo").parent["action"])
+
+
+def test_a_move_a_merge_and_a_split_are_undone_from_their_notice(browser: Browser, garden: Garden) -> None:
+    browser.open("/topics/1/edit")
+    browser.send("/topics/1/pin", {}, button={"is_pinned": "1"})
+    browser.open("/topics/1/edit")
+    browser.send("/topics/1/move", {"subforum_id": "2"})
+    browser.send(undo_of(browser), {})
+    assert "It is back in “Garden”." in browser.page.get_text()
+    browser.open("/subforums/1")
+    assert titles(browser) == ["Roses", "Tulips"]
+    assert "pinned" in browser.words()
+    browser.open("/topics/1/merge")
+    browser.send("/topics/1/merge", {"target": "/topics/2"})
+    browser.send(undo_of(browser), {})
+    assert (browser.path, browser.page.h1.get_text()) == ("/topics/1", "Roses")
+    browser.open("/subforums/1")
+    assert titles(browser) == ["Roses", "Tulips"]
+    browser.open("/posts/2/split")
+    browser.send("/posts/2/split", {"title": "Off"})
+    browser.send(undo_of(browser), {})
+    assert browser.path == "/topics/1"
+    assert "Off" not in browser.words()
+    assert browser.page.find(id="post-2") is not None
+    browser.open("/subforums/1")
+    assert titles(browser) == ["Roses", "Tulips"]
+
+
+def test_taking_back_what_never_was_is_told(browser: Browser, garden: Garden) -> None:
+    token = browser.open("/topics/1/edit").find("input", {"name": "csrf_token"})["value"]
+    for action in ("unmerge", "unmerge?tags=x,9&pinned=1", "rejoin?sibling=3", "return?to=99"):
+        answer = browser.client.post(f"/topics/1/{action}", data={"csrf_token": token})
+        assert answer.status_code in (404, 422), action

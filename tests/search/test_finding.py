@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
 from forllm_server.search import finding
 from forllm_server.search.model import Order, Piece
 from tests.search.test_query import SHREDS
@@ -154,6 +154,12 @@ def test_states_and_contents(shelf: Shelf) -> None:
     gone = shelf.reply(code, "mirror")
     shelf.change("posts", gone, deleted_at=shelf.now)
     with shelf.database.transaction() as connection:
+        connection.execute(metadata.tables["attachment_contents"].insert().values(digest="ab", size_bytes=1))
+        for post_id, deleted_at in ((answered, None), (code, shelf.now), (gone, None)):
+            insert(
+                connection, "attachments", owner_id=LOCAL_USER, post_id=post_id, name="a", media_type="text/plain",
+                label="text", digest="ab", created_at=shelf.now, deleted_at=deleted_at,
+            )  # fmt: skip
         insert(connection, "bookmarks", user_id=LOCAL_USER, post_id=root, created_at=shelf.now)
         insert(
             connection, "llm_requests", owner_id=LOCAL_USER, kind="reply", status="failed", lane="night", post_id=code,
@@ -165,6 +171,7 @@ def test_states_and_contents(shelf: Shelf) -> None:
         assert shelf.ids(f"{words}is:bookmarked") == [root]
         assert shelf.ids(f"{words}is:failed") == [code]
         assert shelf.ids(f"{words}has:code") == [code]
+        assert shelf.ids(f"{words}has:file") == [answered]
         assert set(shelf.ids(f"{words}-has:code -is:partial")) == {root}
     assert shelf.ids("is:bookmarked", reader_id=LOCAL_USER + 1) == []
 

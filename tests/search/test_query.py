@@ -84,7 +84,7 @@ def test_filters_are_read(text: str, filters: list[Filter]) -> None:
     [
         ("colour:red", "There is no filter “colour:”", [["colour red"]]),
         ("is:lost", "After “is:” can stand unanswered, failed, partial or bookmarked", [["is lost"]]),
-        ("has:file", "After “has:” can stand code; “file” was searched as words.", [["has file"]]),
+        ("has:tape", "After “has:” can stand code or file; “tape” was searched as words.", [["has tape"]]),
         ("by:mara", "After “by:” can stand me", [["by mara"]]),
         ("before:2026-13", "comes a day, a month or a year", [["before 2026 13"]]),
         ("after:2026-02-30", "comes a day, a month or a year", [["after 2026 02 30"]]),

@@ -1,5 +1,6 @@
 """What is answered when something goes wrong."""
 
+import errno
 import logging
 
 import pytest
@@ -75,3 +76,16 @@ def test_the_nearest_class_decides_the_status() -> None:
     assert status_of(Invalid()) == 422
     assert status_of(NameTaken()) == 409
     assert status_of(ForllmError()) == 500
+
+
+def test_a_full_disk_is_told_as_one_and_other_faults_of_the_system_stay_faults(app: Flask, client: FlaskClient) -> None:
+    app.add_url_rule("/try/full", "full", lambda: _raise(OSError(errno.ENOSPC, "No space left on device")))
+    app.add_url_rule("/try/broken", "broken", lambda: _raise(OSError(errno.EIO, "Input/output error")))
+    full, broken = client.get("/try/full"), client.get("/try/broken")
+    assert (full.status_code, broken.status_code) == (503, 500)
+    assert "The disk is full" in full.text
+    assert "Input/output" not in broken.text
+
+
+def _raise(error: Exception) -> str:
+    raise error

@@ -6,7 +6,7 @@ from alembic import op
 from forllm_server.db.types import Id, Json
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 
 def upgrade() -> None:

@@ -1,12 +1,12 @@
-// <forllm-completion>: after an @ in its text area, whom the text can call: persona, model and about how long it takes.
-// The list of the WAI-ARIA pattern "combobox", for a field of many lines: the cursor stays in the text, arrows move,
+// <forllm-completion>: after an @ in its text area, whom the text can call: persona, model and about how long it takes;
+// after a #, the files of the form and of the topic, which become links. The list of the WAI-ARIA pattern "combobox", for a field of many lines: the cursor stays in the text, arrows move,
 // Enter takes, Escape and Tab leave.
 import { caretOf } from "../lib/caret.js";
 import { announce, elementsOf } from "../lib/html.js";
 import { typeIn } from "../lib/typing.js";
 
 const ASK_AFTER_MS = 120;
-const CALL = /(?:^|[\s([{,;>:])@("?)([\p{L}\p{N}_. -]{0,40})$/u;
+const CALL = /(?:^|[\s([{,;>:])([@#])("?)([\p{L}\p{N}_. -]{0,40})$/u;
 
 class ForllmCompletion extends HTMLElement {
   connectedCallback() {
@@ -36,12 +36,12 @@ class ForllmCompletion extends HTMLElement {
     return Array.from(this.list.querySelectorAll("[role=option]"));
   }
 
-  // What is being typed after an @: nothing with a space in it, unless it began with a quotation mark.
+  // What is being typed after an @ or #: nothing with a space in it, unless it began with a quotation mark.
   get call() {
     const { selectionStart: end, selectionEnd, value } = this.field;
     const found = end === selectionEnd && CALL.exec(value.slice(Math.max(0, end - 60), end));
-    if (!found || (!found[1] && /\s/.test(found[2]))) return null;
-    return { typed: found[2], from: end - found[1].length - found[2].length - 1 };
+    if (!found || (!found[2] && /\s/.test(found[3])) || (found[1] === "#" && !this.dataset.filesUrl)) return null;
+    return { isFile: found[1] === "#", typed: found[3], from: end - found[2].length - found[3].length - 1 };
   }
 
   look() {
@@ -55,10 +55,11 @@ class ForllmCompletion extends HTMLElement {
     if (!call) return this.close();
     const { parentId, subforumId } = this.field.dataset;
     const query = new URLSearchParams({ typed: call.typed, ...(parentId ? { parent_id: parentId } : { subforum_id: subforumId }) });
+    for (const box of this.field.form.querySelectorAll("[name=attachment_ids]:checked")) query.append("attachment_ids", box.value);
     this.asking?.abort();
     this.asking = new AbortController();
     const signal = AbortSignal.any([this.asking.signal, this.ending.signal]);
-    const response = await fetch(`${this.dataset.url}?${query}`, { signal }).catch(() => null);
+    const response = await fetch(`${call.isFile ? this.dataset.filesUrl : this.dataset.url}?${query}`, { signal }).catch(() => null);
     if (response?.ok && this.call && document.activeElement === this.field) this.open(elementsOf(await response.text()), call);
   }
 
@@ -73,7 +74,9 @@ class ForllmCompletion extends HTMLElement {
     this.list.style.top = `${offsetTop + Math.min(top, offsetHeight)}px`;
     this.field.setAttribute("aria-controls", this.list.id);
     this.choose(0);
-    announce(`${options.length} ${options.length === 1 ? "persona" : "personas"}: arrows choose, Enter takes.`);
+    const noun = call.isFile ? "file" : "persona";
+    this.list.setAttribute("aria-label", call.isFile ? "Files" : "Personas");
+    announce(`${options.length} ${noun}${options.length === 1 ? "" : "s"}: arrows choose, Enter takes.`);
   }
 
   close() {

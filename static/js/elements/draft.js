@@ -2,8 +2,7 @@
 // what was kept when the form is opened again, and tells when another tab writes at the same place.
 import { forget, keep, keptFor } from "../lib/kept.js";
 import { listenForOthers } from "../lib/neighbours.js";
-import { offerText } from "../lib/offering.js";
-import { saveForm } from "../lib/saving.js";
+import { attachedIn, saveForm } from "../lib/saving.js";
 import { replaceText } from "../lib/typing.js";
 
 const KEEP_AFTER_MS = 300;
@@ -19,7 +18,7 @@ class ForllmDraft extends HTMLElement {
     const { signal } = this.ending;
     this.heading = this.field("title");
     this.writer = this.field("draft_writer").value;
-    this.known = this.typed();
+    this.known = this.typed() + attachedIn(this.form);
     this.isKept = true;
     this.form.addEventListener("input", () => this.changed(), { signal });
     this.form.addEventListener("change", () => this.changed(), { signal });
@@ -54,8 +53,7 @@ class ForllmDraft extends HTMLElement {
   changed() {
     this.isKept = false;
     this.firstChange ??= Date.now();
-    clearTimeout(this.keeping);
-    clearTimeout(this.saving);
+    [this.keeping, this.saving].forEach((timer) => clearTimeout(timer));
     this.keeping = setTimeout(() => this.keep(), KEEP_AFTER_MS);
     const overdue = this.firstChange + SAVE_AT_LEAST_MS - Date.now();
     this.saving = setTimeout(() => this.save(), Math.max(0, Math.min(SAVE_AFTER_MS, overdue)));
@@ -65,7 +63,7 @@ class ForllmDraft extends HTMLElement {
   keep() {
     if (this.isBlank) return forget(this.dataset.place, this.writer);
     const [content, title] = JSON.parse(this.typed());
-    const [draftId, draftVersion] = [this.field("draft_id").value, this.field("draft_version").value];
+    const [draftId, draftVersion] = ["draft_id", "draft_version"].map((name) => this.field(name).value);
     this.isKept = keep(this.dataset.place, this.writer, { content, title, draftId, draftVersion });
   }
 
@@ -93,14 +91,14 @@ class ForllmDraft extends HTMLElement {
 
   async save() {
     this.firstChange = null;
-    const typed = this.typed();
+    const typed = this.typed() + attachedIn(this.form);
     if (typed === this.known) return;
     this.asking?.abort();
     this.asking = new AbortController();
     const signal = AbortSignal.any([this.asking.signal, this.ending.signal]);
     const elements = await saveForm(this.form, { ...this.dataset, signal });
     if (elements) this.saved(typed, elements);
-    else if (elements === null) this.say(this.isKept ? "Kept in this browser only" : "Not saved");
+    if (elements === null) this.say(this.isKept ? "Kept in this browser only" : "Not saved");
   }
 
   saved(typed, elements) {
@@ -124,12 +122,13 @@ class ForllmDraft extends HTMLElement {
   }
 
   // Into an empty form the text comes by itself; over another text it is offered.
-  offer() {
+  async offer() {
     const found = keptFor(this.dataset.place).find((text) => JSON.stringify([text.content, text.title]) !== this.typed());
     if (!found) return;
     const isSame = found.draftId !== "" && found.draftId === this.field("draft_id").value;
     if (isSame && Date.parse(found.savedAt) <= Date.parse(this.dataset.savedAt)) return forget(this.dataset.place, found.writer);
     if (isSame || this.isBlank) return this.restore(found);
+    const { offerText } = await import("../lib/offering.js");
     offerText(this.querySelector("[data-local]"), found, {
       restore: () => this.restore(found),
       discard: () => forget(this.dataset.place, found.writer),

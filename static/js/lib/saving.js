@@ -10,15 +10,21 @@ export async function saveForm(form, { url, tokenUrl, signal }) {
 }
 
 function post(form, url, signal) {
-  const body = new URLSearchParams(new FormData(form));
+  const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
   return fetch(url, { method: "POST", body, headers: { "HX-Request": "true" }, signal }).catch((error) => error);
 }
 
 // A page that lay open longer than its session lasted is given a token of the new one.
-async function renewToken(url) {
+export async function renewToken(url) {
   const response = await fetch(url, { cache: "no-store" }).catch(() => null);
   if (!response?.ok) return false;
   const token = await response.text();
   for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = token;
   return true;
+}
+
+/** Which files a form has: the numbers of those that are ticked, and of those that its post had before. */
+export function attachedIn(form) {
+  const fields = new FormData(form);
+  return JSON.stringify([fields.getAll("attachment_ids"), fields.getAll("shown_attachment_ids")]);
 }
