@@ -90,7 +90,7 @@ def sibling_of(path: bytes, parent: BranchPost) -> int:
     if path == first_reply_path(parent.path):
         return 1
     # A later reply begins a chain; before its position, the last of its prefix is its number.
-    return int.from_bytes(path[:-_CHAIN_LENGTH][-_NUMBER_BYTES:])
+    return int.from_bytes(path[:-CHAIN_LENGTH][-NUMBER_BYTES:])
 
 
 def is_capped(parent_path: bytes) -> bool:

@@ -73,38 +73,63 @@ def assemble(
     persona_tokens = counter.count(instructions) + (TOKENS_PER_MESSAGE if instructions else 0)
     if layout == THREAD_FIRST:
         persona_tokens += counter.count(rules) + TOKENS_PER_MESSAGE
+    turns, fitted, breakdown = _fitted(
+        turns,
+        Room(context_tokens, reply_tokens, counter.is_exact),
+        _Fixed(persona_tokens, custom_tokens, context_source, left_out_count, excluded_post_ids),
+        counter=counter,
+        ambient=ambient,
+    )
+    if layout == THREAD_FIRST:
+        return Assembled(layout, tuple(_thread_first(_both(rules, custom), instructions, turns, fitted)), breakdown)
+    return Assembled(layout, tuple(_messages(_both(instructions, custom), turns, fitted)), breakdown)
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """What of the account is known before it is seen what fits."""
+
+    persona_tokens: int
+    custom_tokens: int
+    context_source: str
+    left_out_count: int
+    excluded_post_ids: tuple[int, ...]
+
+
+def _fitted(
+    turns: Sequence[Turn], room: Room, fixed: _Fixed, *, counter: TokenCounter, ambient: Ambient
+) -> tuple[Sequence[Turn], Fitted, Breakdown]:
+    """The turns with what stands beside them, which of them fit, and the account."""
     turn_tokens = [counter.count(turn.text) + TOKENS_PER_MESSAGE for turn in turns]
-    room = Room(context_tokens, reply_tokens, counter.is_exact)
     pinned = next((at for at, turn in enumerate(turns) if turn.stand_in is not None), None)
-    fitted = fit(turn_tokens, persona_tokens=persona_tokens + custom_tokens, room=room, pinned=pinned)
+    system_tokens = fixed.persona_tokens + fixed.custom_tokens
+    fitted = fit(turn_tokens, persona_tokens=system_tokens, room=room, pinned=pinned)
     summary_tokens = turn_tokens[pinned] if pinned is not None and pinned in fitted.kept else 0
     free = room.prompt_tokens - fitted.prompt_tokens
     other = choose_ambient(ambient, counter=counter, prompt_room=room.prompt_tokens, free=free)
     if other.text:
         turns = (*turns[:-1], replace(turns[-1], text=f"{other.text}\n\n{turns[-1].text}"))
     breakdown = Breakdown(
-        context_tokens=context_tokens,
-        context_source=context_source,
-        reply_tokens=reply_tokens,
+        context_tokens=room.context_tokens,
+        context_source=fixed.context_source,
+        reply_tokens=room.reply_tokens,
         margin_tokens=room.margin_tokens,
-        persona_tokens=persona_tokens,
+        persona_tokens=fixed.persona_tokens,
         post_tokens=turn_tokens[-1],
-        ancestor_tokens=fitted.prompt_tokens - persona_tokens - custom_tokens - turn_tokens[-1] - summary_tokens,
+        ancestor_tokens=fitted.prompt_tokens - system_tokens - turn_tokens[-1] - summary_tokens,
         prompt_tokens=fitted.prompt_tokens + other.tokens,
         ancestor_count=len(turns) - 1 - (pinned is not None),
         omitted_post_ids=tuple(turns[index].post_id for index in fitted.omitted if index != pinned),
-        left_out_count=left_out_count,
+        left_out_count=fixed.left_out_count,
         is_exact=counter.is_exact,
-        custom_tokens=custom_tokens,
-        excluded_post_ids=excluded_post_ids,
+        custom_tokens=fixed.custom_tokens,
+        excluded_post_ids=fixed.excluded_post_ids,
         summary_tokens=summary_tokens,
         summary=_account(turns[pinned]) if pinned is not None and summary_tokens else None,
         ambient_tokens=other.tokens,
         ambient_post_ids=other.post_ids,
     )
-    if layout == THREAD_FIRST:
-        return Assembled(layout, tuple(_thread_first(_both(rules, custom), instructions, turns, fitted)), breakdown)
-    return Assembled(layout, tuple(_messages(_both(instructions, custom), turns, fitted)), breakdown)
+    return turns, fitted, breakdown
 
 
 def _account(turn: Turn) -> dict[str, Any] | None:
