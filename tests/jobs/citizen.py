@@ -1,5 +1,6 @@
 """A neighbour to test with: its time is told, its machine is real, its drivers are scripted."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from tests.jobs.conftest import Evening
 from tests.machine.scripted import is_running, stranger, wait_until
 from tests.support.world import LOCAL_USER
 
+#: Its own for each process that tests: others run at the same time, and may play.
+GAME = f"game-{os.getpid()}"
 SECONDS, MINUTES = timedelta(seconds=1), timedelta(minutes=1)
 NINE = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 CARD = "0, GPU-aa, NVIDIA GeForce RTX 4090, {}, 20480, 24564\n"
@@ -93,7 +96,7 @@ def citizen(evening: Evening) -> Iterator[Citizen]:
 @pytest.fixture
 def game(tmp_path: Path) -> Path:
     """A program of a name that nothing else has."""
-    name = tmp_path / "night-game"
+    name = tmp_path / GAME
     shutil.copy(shutil.which("sleep") or "/bin/sleep", name)
     return name
 

@@ -17,7 +17,7 @@ from forllm_server.queue.pause_store import list_pauses
 from forllm_server.queue.pausing import pause, resume
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.settings.values import change_settings
-from tests.jobs.citizen import CARD, MINUTES, SECONDS, Citizen, citizen, events, facts, game, playing
+from tests.jobs.citizen import CARD, GAME, MINUTES, SECONDS, Citizen, citizen, events, facts, game, playing
 from tests.jobs.conftest import SECRET_KEY, Evening
 from tests.machine.scripted import Programs, burning, programs, stranger, wait_until
 from tests.support.scripted_server import Script, ScriptedServer
@@ -46,19 +46,19 @@ def test_a_program_that_burns_the_cpu_pauses_the_queue_within_thirty_seconds(cit
 
 def test_a_listed_program_pauses_and_its_end_resumes_after_the_quiet_minutes(citizen: Citizen, game: Path) -> None:
     asked = citizen.evening.ask()
-    citizen.set(yields_to_programs="blender, Night-*", quiet_minutes=2)
+    citizen.set(yields_to_programs=f"blender, {GAME.title()}*", quiet_minutes=2)
     citizen.tick(3)
     assert not citizen.is_paused()
     with playing(game):
         assert citizen.tick_until(citizen.is_paused) <= 30 * SECONDS
         held = citizen.pause()
         assert held is not None
-        assert (held.reason, held.until) == ("night-game is running", None)
+        assert (held.reason, held.until) == (f"{GAME} is running", None)
         assert not citizen.evening.run()
         with citizen.evening.database.read() as connection:
             standing = list_standings(connection, [asked.request], citizen.now)[asked.request.id]
         assert standing.label == "paused"
-        assert "night-game is running" in standing.sentence
+        assert f"{GAME} is running" in standing.sentence
     citizen.tick()
     quiet = citizen.pause()
     assert quiet is not None
@@ -133,7 +133,7 @@ def test_a_reply_is_parked_with_its_text_and_no_attempt_and_its_model_is_unloade
         world = citizen.evening.world
         citizen.evening.change("backends", world.backend_id, kind="ollama", base_url=server.url)
         asked = citizen.evening.ask()
-        citizen.set(yields_to_programs="night-game", busy_seconds=0, quiet_minutes=1)
+        citizen.set(yields_to_programs=GAME, busy_seconds=0, quiet_minutes=1)
         reply = begin(citizen)
         with playing(game):
             begun = time.monotonic()
@@ -156,7 +156,7 @@ def test_a_reply_is_parked_with_its_text_and_no_attempt_and_its_model_is_unloade
 def test_what_a_person_wants_now_is_finished_and_its_model_stays_until_then(citizen: Citizen, game: Path) -> None:
     citizen.evening.server.script(SLOW)
     asked = citizen.evening.ask(is_run_now=True)
-    citizen.set(yields_to_programs="night-game", busy_seconds=0)
+    citizen.set(yields_to_programs=GAME, busy_seconds=0)
     reply = begin(citizen)
     with playing(game):
         citizen.tick_until(citizen.is_paused)
@@ -167,7 +167,7 @@ def test_what_a_person_wants_now_is_finished_and_its_model_stays_until_then(citi
 def test_a_person_who_resumes_has_the_last_word_until_it_was_quiet_once(citizen: Citizen, game: Path) -> None:
     backend_id = citizen.evening.world.backend_id
     asked = citizen.evening.ask()
-    citizen.set(yields_to_programs="night-game", quiet_minutes=1)
+    citizen.set(yields_to_programs=GAME, quiet_minutes=1)
     with playing(game):
         citizen.tick_until(citizen.is_paused)
         with citizen.evening.database.transaction() as connection:
@@ -185,7 +185,7 @@ def test_a_person_who_resumes_has_the_last_word_until_it_was_quiet_once(citizen:
 def test_what_a_person_paused_stays_paused(citizen: Citizen, game: Path) -> None:
     backend_id = citizen.evening.world.backend_id
     citizen.evening.ask()
-    citizen.set(yields_to_programs="night-game", quiet_minutes=1, busy_seconds=0)
+    citizen.set(yields_to_programs=GAME, quiet_minutes=1, busy_seconds=0)
     with citizen.evening.database.transaction() as connection:
         mine = pause(connection, backend_id=backend_id, until=None, reason="I work", now=citizen.now)
     with playing(game):
@@ -196,7 +196,7 @@ def test_what_a_person_paused_stays_paused(citizen: Citizen, game: Path) -> None
 
 def test_a_restart_takes_a_pause_over_and_does_not_end_it_early(citizen: Citizen, game: Path) -> None:
     citizen.evening.ask()
-    citizen.set(yields_to_programs="night-game", quiet_minutes=1)
+    citizen.set(yields_to_programs=GAME, quiet_minutes=1)
     with playing(game):
         citizen.tick_until(citizen.is_paused)
         held = citizen.pause()
@@ -211,7 +211,7 @@ def test_a_pause_ends_at_once_when_the_rules_are_switched_off_even_before_a_rest
     citizen: Citizen, game: Path
 ) -> None:
     citizen.evening.ask()
-    citizen.set(yields_to_programs="night-game")
+    citizen.set(yields_to_programs=GAME)
     with playing(game):
         citizen.tick_until(citizen.is_paused)
         citizen.set(yields_to_programs="")
@@ -223,7 +223,7 @@ def test_a_pause_ends_at_once_when_the_rules_are_switched_off_even_before_a_rest
 def test_a_backend_on_another_machine_goes_on(citizen: Citizen, game: Path) -> None:
     citizen.evening.ask()
     citizen.evening.change("backends", citizen.evening.world.backend_id, base_url="http://192.0.2.7:8080")
-    citizen.set(yields_to_programs="night-game", busy_seconds=0)
+    citizen.set(yields_to_programs=GAME, busy_seconds=0)
     with playing(game):
         citizen.tick(8)
     assert not citizen.is_paused()
@@ -235,7 +235,7 @@ def test_a_backend_on_another_machine_goes_on(citizen: Citizen, game: Path) -> N
 @pytest.mark.slow
 def test_the_thread_looks_by_itself_and_ends_with_the_workers(evening: Evening, game: Path, tmp_path: Path) -> None:
     with evening.database.transaction() as connection:
-        changes = {"yields_to_programs": "night-game", "busy_seconds": 0, "keeps_awake": False}
+        changes = {"yields_to_programs": GAME, "busy_seconds": 0, "keeps_awake": False}
         change_settings(connection, changes, clock.now())
     evening.server.gate.clear()
     asked = evening.ask()
