@@ -32,7 +32,10 @@ def test_the_version_is_a_number_to_compare() -> None:
         ("> said", "<blockquote>\n<p>said</p>\n</blockquote>\n"),
         ("3. c\n4. d", '<ol start="3">\n<li>c</li>\n<li>d</li>\n</ol>\n'),
         ("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>\n"),
-        ("ask @critic_2 and @name please", "<p>ask @critic_2 and @name please</p>\n"),
+        (
+            "ask @critic_2 and @name please",
+            '<p>ask <span class="mention">@critic_2</span> and <span class="mention">@name</span> please</p>\n',
+        ),
         ("It costs $5 to $10", "<p>It costs $5 to $10</p>\n"),
         ("---", "<hr>\n"),
         ("me@a.example", '<p><a href="mailto:me@a.example">me@a.example</a></p>\n'),
