@@ -46,6 +46,9 @@ def test_a_stop_does_not_wait_for_who_stands_still_with_the_database(stage: Stag
         pool.stop(0.5)
         took = clock.monotonic() - began
     assert took < stage.database.busy_timeout_seconds / 2
+    for left in threading.enumerate():
+        if left.name.startswith(("keeper", "worker-")):
+            left.join(PATIENCE_SECONDS)
 
 
 def test_a_worker_gives_signs_of_life(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,8 @@ class ForllmSearch extends HTMLElement {
 
   tell() {
     const summary = this.querySelector("[data-summary]");
-    if (summary) announce(summary.textContent.trim().replace(/\s+/g, " "));
+    const said = Array.from(summary?.querySelectorAll(":scope > span") ?? [], ({ textContent }) => textContent.trim());
+    if (said.length) announce(said.join(" "));
   }
 }
 

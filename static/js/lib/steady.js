@@ -2,6 +2,10 @@
 
 /** Runs `change` and scrolls so that the first row in sight stays where it was; returns what `change` returned. */
 export function steady(rows, change) {
+  // The browser keeps what is read in its place, too, a frame later where rows are laid out late: once is enough.
+  const root = document.documentElement;
+  root.style.overflowAnchor = "none";
+  requestAnimationFrame(() => requestAnimationFrame(() => (root.style.overflowAnchor = "")));
   const anchor = Array.from(rows.children).find((row) => row.getBoundingClientRect().bottom > 0);
   const before = anchor?.getBoundingClientRect().top;
   const result = change();
