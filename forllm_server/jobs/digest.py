@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import BackendRecord, ChosenModel, Model
-from forllm_server.errors import NameTaken, NotFound
+from forllm_server.errors import NotFound
 from forllm_server.forum import post_store, topic_store
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.generating import generate_answer
+from forllm_server.jobs.own_personas import find_own_persona, make_own_persona
 from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
 from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.morning import gist_store, report_store
@@ -24,8 +25,7 @@ from forllm_server.morning.gists import INSTRUCTIONS, PERSONA_NAME, REPLY_TOKENS
 from forllm_server.morning.model import Gist, Night, TopicNews
 from forllm_server.morning.nights import is_near_end
 from forllm_server.morning.report import REPLIES
-from forllm_server.personas import persona_store, version_store
-from forllm_server.personas.editing import create_persona
+from forllm_server.personas import version_store
 from forllm_server.personas.model import Persona, PersonaVersion
 from forllm_server.personas.parameters import merge
 from forllm_server.prompts.assemble import Assembled, assemble
@@ -36,7 +36,6 @@ from forllm_server.queue.control import cancel_llm_request
 from forllm_server.queue.job import Hopeless, Job
 from forllm_server.queue.llm_request_store import find_llm_request, insert_llm_request
 from forllm_server.queue.model import Cause, LlmRequest, NewLlmRequest, Status
-from forllm_server.settings.settings_store import find_stamped, update_setting
 from forllm_server.settings.values import Settings, read_settings
 
 NAME = "digest"
@@ -72,7 +71,7 @@ def ask(connection: Connection, night: Night, now: datetime, *, has_work: bool) 
     news = [topic for topic in news_of(replies, {}) if topic.topic_id not in known][:_MOST_TOPICS]
     if not news:
         return 0
-    persona = _find_persona(connection)
+    persona = find_own_persona(connection, KEY)
     chosen = choose_model(
         connection,
         asked_model_id=None,
@@ -82,7 +81,7 @@ def ask(connection: Connection, night: Night, now: datetime, *, has_work: bool) 
     )
     if chosen is None or not is_wanted(settings, chosen):
         return 0
-    persona = persona or _make_persona(connection, now)
+    persona = persona or make_own_persona(connection, KEY, name=PERSONA_NAME, instructions=INSTRUCTIONS, now=now)
     return sum(_ask(connection, night.day, topic, persona, chosen, settings, now) for topic in news)
 
 
@@ -134,25 +133,6 @@ def _ask(
     if asked is not None:
         gist_store.update_asked(connection, day, news.topic_id, asked.id)
     return asked is not None
-
-
-def _find_persona(connection: Connection) -> Persona | None:
-    stored = find_stamped(connection, KEY)
-    persona = persona_store.find_persona(connection, stored[0]) if stored and type(stored[0]) is int else None
-    return None if persona is None or persona.is_deleted else persona
-
-
-def _make_persona(connection: Connection, now: datetime) -> Persona:
-    """The persona that writes gists, with a name that is free: it can be changed like any other."""
-    for number in range(1, 100):
-        name = PERSONA_NAME if number == 1 else f"{PERSONA_NAME} {number}"
-        try:
-            persona = create_persona(connection, owner_id=LOCAL_USER_ID, name=name, instructions=INSTRUCTIONS, now=now)
-        except NameTaken:
-            continue
-        update_setting(connection, KEY, persona.id, now=now)
-        return persona
-    raise NameTaken()
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,17 @@ from sqlalchemy import Connection
 from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ChosenModel
-from forllm_server.errors import Invalid, NameTaken, NotFound
+from forllm_server.errors import Invalid, NotFound
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.answer_store import list_replies
 from forllm_server.forum.model import Post
+from forllm_server.jobs.own_personas import find_own_persona, make_own_persona
 from forllm_server.jobs.prompting import context_of
-from forllm_server.personas import persona_store
-from forllm_server.personas.editing import create_persona
 from forllm_server.personas.model import Persona
 from forllm_server.personas.parameters import merge
 from forllm_server.queue.control import run_llm_request_now
 from forllm_server.queue.llm_request_store import find_llm_request, get_llm_request, insert_llm_request
 from forllm_server.queue.model import Lane, LlmRequest, NewLlmRequest, Status
-from forllm_server.settings.settings_store import find_stamped, update_setting
 from forllm_server.settings.values import Settings, read_settings
 from forllm_server.summaries import summary_store
 from forllm_server.summaries.editing import edit_summary
@@ -93,11 +91,11 @@ def ask_summary(connection: Connection, wanted: Wanted, now: datetime) -> AskedS
             asked = run_llm_request_now(connection, asked.id, now)
         return AskedSummary(known.id, asked, is_new=False)
     settings = read_settings(connection)
-    persona = _find_persona(connection)
+    persona = find_own_persona(connection, KEY)
     chosen = choose(connection, persona, settings, wanted.near_model_id)
     if chosen is None:
         raise Invalid("There is no model that could sum it up. Connect one first.")
-    persona = persona or _make_persona(connection, now)
+    persona = persona or make_own_persona(connection, KEY, name=PERSONA_NAME, instructions=INSTRUCTIONS, now=now)
     summary_id = known.id if known else _insert(connection, wanted, anchor, now)
     return _queue(connection, replace(wanted, anchor_post_id=anchor.id), summary_id, anchor, persona, chosen, now)
 
@@ -120,7 +118,7 @@ def ask_for_long_way(
     ``way``: the ids of the posts on it. None also when one that holds reaches as far, or the last one failed lately.
     """
     settings = read_settings(connection)
-    chosen = choose(connection, _find_persona(connection), settings, near_model_id)
+    chosen = choose(connection, find_own_persona(connection, KEY), settings, near_model_id)
     if not is_wanted(settings, chosen):
         return None
     topic_id = post_store.get_post(connection, anchor_post_id).topic_id
@@ -303,25 +301,6 @@ def _is_stale(connection: Connection, summary: Summary) -> bool:
     if summary.version is None:
         return True
     return summary_store.list_coverage(connection, [summary.version.id])[summary.version.id].is_stale
-
-
-def _find_persona(connection: Connection) -> Persona | None:
-    stored = find_stamped(connection, KEY)
-    persona = persona_store.find_persona(connection, stored[0]) if stored and type(stored[0]) is int else None
-    return None if persona is None or persona.is_deleted else persona
-
-
-def _make_persona(connection: Connection, now: datetime) -> Persona:
-    """The persona that sums up, with a name that is free: it can be changed like any other."""
-    for number in range(1, 100):
-        name = PERSONA_NAME if number == 1 else f"{PERSONA_NAME} {number}"
-        try:
-            persona = create_persona(connection, owner_id=LOCAL_USER_ID, name=name, instructions=INSTRUCTIONS, now=now)
-        except NameTaken:
-            continue
-        update_setting(connection, KEY, persona.id, now=now)
-        return persona
-    raise NameTaken()
 
 
 def write_by_hand(
