@@ -22,7 +22,7 @@ import requests
 from forllm_server.config import CHECKOUT
 
 #: How long a test waits for something that should happen soon; generous, because the machine may be busy.
-PATIENCE_SECONDS = 45.0
+PATIENCE_SECONDS = 120.0
 _GREETING = re.compile(r"open at (http://\S+:\d+)/")
 
 
