@@ -103,7 +103,7 @@ def wait_for(database: Database, discussion: Discussion, length: int) -> int:
             click.echo(line)
         for line in _ranked(discussion, steps):
             click.echo(line, err=True)
-    click.echo(f"{_upper(state_words(discussion, steps))}.", err=True)
+    click.echo(f"{_upper(state_words(discussion, steps))}. {', '.join(progress_words(discussion, steps))}.", err=True)
     return 0 if discussion.ending in AS_PLANNED and not discussion.is_open else UNANSWERED
 
 
