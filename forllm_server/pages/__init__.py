@@ -25,6 +25,7 @@ from forllm_server.pages import (
     leaderboard,
     listing,
     morning,
+    naming,
     notification,
     patterns,
     persona,
@@ -56,6 +57,7 @@ from forllm_server.pages import (
 
 PAGES: tuple[Blueprint, ...] = (
     frame.blueprint,
+    naming.blueprint,
     home.blueprint,
     morning.blueprint,
     notification.blueprint,
