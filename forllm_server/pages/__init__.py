@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from forllm_server.pages import (
+    activity,
     again,
     answers,
     attachment,
@@ -59,6 +60,7 @@ PAGES: tuple[Blueprint, ...] = (
     frame.blueprint,
     naming.blueprint,
     home.blueprint,
+    activity.blueprint,
     morning.blueprint,
     notification.blueprint,
     hook.blueprint,
