@@ -15,9 +15,10 @@ from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.fields import Moment, text
 from forllm_server.clock import now
 from forllm_server.errors import Invalid
-from forllm_server.forum import attaching, attachment_store, post_store
+from forllm_server.forum import attaching, attachment_store, post_store, reverting
 from forllm_server.forum.attaching import FoundFile
-from forllm_server.forum.attachment_model import Attachment, FileLimits
+from forllm_server.forum.attachment_model import Attachment, FileChange, FileLimits
+from forllm_server.forum.editing import edit_post
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.downloads import NO_TYPE, download
@@ -86,13 +87,15 @@ def show_list(post_id: int) -> dict[str, Any]:
 @blueprint.response(201, AttachmentOut)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 def attach(values: dict[str, Any], post_id: int) -> Response:
-    """Attach a file to a post. The same file again, by name and content, is the one that is there."""
+    """Attach a file to a post, as an edit of it. The same file again, by name and content, is the one that is there."""
     limits, found = _examined(values)
 
     def work(connection: Connection) -> Any:
         staged = _stage(connection, found, limits)
-        files = attaching.attach_files(connection, post_id, [staged.id], owner_id=current_user_id(), limits=limits)
-        kept = next(each for each in files if (each.digest, each.name) == (staged.digest, staged.name))
+        files = FileChange(limits, added=(staged.id,))
+        edit_post(connection, post_id, editor_id=current_user_id(), content=None, now=now(), files=files)
+        own = attachment_store.list_attachments_of_posts(connection, [post_id])[post_id]
+        kept = next(each for each in own if (each.digest, each.name) == (staged.digest, staged.name))
         return AttachmentOut().dump(kept)
 
     return create(work, location="/api/v1/attachments/{id}")
@@ -122,9 +125,9 @@ def give(attachment_id: int) -> Response:
 @blueprint.route("/attachments/<int:attachment_id>", methods=["DELETE"])
 @blueprint.response(204)
 def delete(attachment_id: int) -> str:
-    """Put a post's file into the trash; one that waits for its post is gone at once."""
+    """Put a post's file into the trash, as an edit of it; a file that waits for its post is gone at once."""
     with current().database.transaction() as connection:
-        attaching.delete_file(connection, attachment_id, owner_id=current_user_id(), now=now())
+        reverting.delete_file(connection, attachment_id, owner_id=current_user_id(), now=now())
     return ""
 
 
@@ -133,7 +136,7 @@ def delete(attachment_id: int) -> str:
 def restore(attachment_id: int) -> Attachment:
     """Take a file out of the trash. Its post must be there."""
     with current().database.transaction() as connection:
-        return attaching.restore_file(connection, attachment_id)
+        return reverting.restore_file(connection, attachment_id, editor_id=current_user_id(), now=now())
 
 
 def take_files(connection: Connection, post_id: int, attachment_ids: Sequence[int]) -> None:

@@ -27,6 +27,7 @@ from forllm_server.api import (
     posts,
     prompt_estimates,
     queue,
+    recent,
     recurring_topics,
     schedule,
     search,
@@ -47,7 +48,7 @@ NOUNS = (
     *(llm_requests, queue, workers, prompt_estimates, schedule, recurring_topics, batches, experiments),
     *(discussions, backends),
     *(models, settings),
-    *(mornings, notifications, hooks, activity, votes),
+    *(mornings, notifications, hooks, activity, recent, votes),
     summaries,
 )
 

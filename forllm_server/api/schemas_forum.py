@@ -236,14 +236,27 @@ class ExclusionIn(Input):
     is_excluded = Boolean(required=True)
 
 
+class KeptFileOut(Schema):
+    """A file that a post had; it may be in the trash or erased by now."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    label = fields.String(required=True)
+    digest = fields.String(required=True, metadata={"description": "SHA-256 of the content."})
+    size_bytes = fields.Integer(required=True)
+
+
 class RevisionOut(Schema):
-    """An earlier text of a post."""
+    """An earlier text of a post, with its files then."""
 
     number = fields.Integer(required=True)
     content = fields.String(required=True)
     editor = fields.String(required=True, attribute="editor_name")
     written_at = Moment(required=True)
     replaced_at = Moment(required=True)
+    attachments = fields.List(
+        fields.Nested(KeptFileOut), required=True, allow_none=True, metadata={"description": "Null: nobody noted them."}
+    )
 
 
 class TrashItemOut(Schema):

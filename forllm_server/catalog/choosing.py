@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.model import BackendRecord, ChosenModel, Model
+from forllm_server.catalog.naming import read_model_names
 from forllm_server.errors import Invalid
 
 _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -55,8 +56,8 @@ def _asked(connection: Connection, model_id: int) -> ChosenModel:
     if model is None:
         raise Invalid("There is no such model. Choose another one.", field="model_id")
     raise Invalid(
-        f"The model {model.name} is not available: its backend was disabled or deleted, or no longer has it. "
-        "Choose another one.",
+        f"The model {read_model_names(connection).words(model.name)} is not available: its backend was disabled or "
+        "deleted, or no longer has it. Choose another one.",
         field="model_id",
     )
 

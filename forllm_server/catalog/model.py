@@ -121,6 +121,17 @@ class ListedModel:
 
 
 @dataclass(frozen=True)
+class KnownModel:
+    """What a model is called and where it is. ``is_there``: its backend was not deleted and has it."""
+
+    name: str
+    label: str
+    backend_id: int
+    backend_name: str
+    is_there: bool
+
+
+@dataclass(frozen=True)
 class ChosenModel:
     """The model that will answer, its backend, and why it is this one."""
 

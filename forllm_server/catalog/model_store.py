@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, case, insert, select, update
 
-from forllm_server.catalog.model import BackendKind, ContextSource, ListedModel, Model
+from forllm_server.catalog.model import BackendKind, ContextSource, KnownModel, ListedModel, Model
 from forllm_server.catalog.tables import backends, models
 from forllm_server.errors import NotFound
 
@@ -47,6 +47,22 @@ def list_models(connection: Connection, *, is_available: bool | None = None) -> 
     elif is_available is False:
         query = query.where(models.c.is_available.is_(False) | backends.c.is_enabled.is_(False))
     return [_listed_model(row) for row in connection.execute(query)]
+
+
+def list_known_models(connection: Connection) -> list[KnownModel]:
+    """What every model that was ever seen is called, those of deleted backends too; the one seen last comes last."""
+    rows = connection.execute(
+        select(
+            models.c.name,
+            models.c.label,
+            models.c.backend_id,
+            backends.c.name,
+            (models.c.is_available & backends.c.deleted_at.is_(None)),
+        )
+        .join(backends, backends.c.id == models.c.backend_id)
+        .order_by(models.c.last_seen_at, models.c.id)
+    )
+    return [KnownModel(*row) for row in rows]
 
 
 def find_first_available(connection: Connection, *, is_embedded: bool) -> Model | None:

@@ -1,4 +1,4 @@
-"""Files of posts: taken in while a post is written, bound to it when it is sent, removed and given back.
+"""Files of posts: taken in while a post is written, bound to it when it is sent, changed when it is edited.
 
 What a file holds is kept in the database, so that a post and its files are saved together or not at all, every process
 sees them, and a backup has them (docs/decisions/0009-files-in-the-database.md).
@@ -13,9 +13,9 @@ from typing import IO
 from sqlalchemy import Connection
 
 from forllm_server.db import Database
-from forllm_server.errors import Conflict, ForllmError, Invalid, NotFound, TooLarge
+from forllm_server.errors import Conflict, ForllmError, Invalid, TooLarge
 from forllm_server.forum import attachment_store, draft_store, post_store, topic_store
-from forllm_server.forum.attachment_model import Attachment, FileLimits, size_words
+from forllm_server.forum.attachment_model import Attachment, FileChange, FileLimits, KeptFile, size_words
 from forllm_server.forum.file_kinds import HEAD_BYTES, FileKind, clean_file_name, kind_of
 
 #: How long a file waits for its post, where no draft names it.
@@ -173,27 +173,20 @@ def remove_files(connection: Connection, post_id: int, attachment_ids: Collectio
     return len(gone)
 
 
-def delete_file(connection: Connection, attachment_id: int, *, owner_id: int, now: datetime) -> None:
-    """Remove a file: one of a post goes into the trash, a staged one for good. Raises NotFound."""
-    found = attachment_store.get_attachment(connection, attachment_id, reader_id=owner_id)
-    if found.post_id is not None:
-        remove_files(connection, found.post_id, [attachment_id], now=now)
-    else:
-        attachment_store.delete_attachments(connection, [attachment_id])
-        attachment_store.delete_unused_contents(connection)
+def change_files(connection: Connection, post_id: int, change: FileChange, *, owner_id: int, now: datetime) -> None:
+    """Remove, give back and add files of a post, in this order. Raises what :func:`attach_files` raises."""
+    if change.removed:
+        remove_files(connection, post_id, change.removed, now=now)
+    if change.restored:
+        attachment_store.update_deleted(connection, change.restored, deleted_at=None)
+    if change.added and change.limits is not None:
+        attach_files(connection, post_id, change.added, owner_id=owner_id, limits=change.limits)
 
 
-def restore_file(connection: Connection, attachment_id: int) -> Attachment:
-    """Take a file out of the trash. Raises NotFound: it was erased, or its post is not there."""
-    found = attachment_store.find_attachment(connection, attachment_id)
-    if found is None or found.post_id is None:
-        raise NotFound("There is no such file in the trash. It may have been erased.")
-    post = post_store.get_post_to_change(connection, found.post_id)
-    if post.is_deleted:
-        raise NotFound("The post of this file is in the trash. Restore the post first.")
-    if attachment_store.update_deleted(connection, [attachment_id], deleted_at=None):
-        topic_store.update_topic(connection, post.topic_id)
-    return attachment_store.get_attachment(connection, attachment_id, reader_id=found.owner_id)
+def kept_files(connection: Connection, post_id: int) -> tuple[KeptFile, ...]:
+    """The files that a post has now, as its history remembers them."""
+    found = attachment_store.list_attachments_of_posts(connection, [post_id]).get(post_id, ())
+    return tuple(KeptFile(each.id, each.name, each.label, each.digest, each.size_bytes) for each in found)
 
 
 def sweep_files(connection: Connection, *, until: datetime, now: datetime) -> int:

@@ -70,6 +70,34 @@ class Attachment:
         return f"{'!' if self.is_picture else ''}[{label}]({self.url})"
 
 
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file as the history of its post remembers it, whatever became of it since."""
+
+    id: int
+    name: str
+    label: str
+    digest: str
+    size_bytes: int
+
+    @property
+    def size_words(self) -> str:
+        return size_words(self.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What an edit does to the files of a post. ``limits`` bounds what is added."""
+
+    limits: FileLimits | None = None
+    #: staged ones
+    added: tuple[int, ...] = ()
+    #: ones of the post
+    removed: tuple[int, ...] = ()
+    #: ones of the post that lie in the trash
+    restored: tuple[int, ...] = ()
+
+
 def size_words(size_bytes: int) -> str:
     """A size in bytes for people."""
     if size_bytes < 1_000:

@@ -59,6 +59,14 @@ def list_attachments_of_posts(connection: Connection, post_ids: Collection[int])
     return found
 
 
+def list_removed(connection: Connection, post_id: int, attachment_ids: Collection[int]) -> list[Attachment]:
+    """Those of these files of a post that lie in the trash, by id."""
+    if not attachment_ids:
+        return []
+    query = _select().where(_a.post_id == post_id, _a.id.in_(attachment_ids), ~_IS_KEPT).order_by(_a.id)
+    return [_attachment(row) for row in connection.execute(query)]
+
+
 def list_attachments_of_topic(connection: Connection, topic_id: int, *, limit: int) -> list[Attachment]:
     """The files of a topic's posts, newest first."""
     query = _select().join(posts, posts.c.id == _a.post_id).where(posts.c.topic_id == topic_id, _IS_KEPT)

@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict, NotAllowed, NotFound, TopicLocked
 from forllm_server.forum import post_store, revision_store, topic_store, trash_store
+from forllm_server.forum.attaching import change_files, kept_files
+from forllm_server.forum.attachment_model import FileChange
 from forllm_server.forum.model import Answer, AuthorKind, Post
 from forllm_server.forum.pending import cancel_for_post
 from forllm_server.forum.threading import reply_path
@@ -69,20 +71,26 @@ def edit_post(
     post_id: int,
     *,
     editor_id: int,
-    content: str,
+    content: str | None,
     now: datetime,
     expected_version: int | None = None,
+    files: FileChange | None = None,
 ) -> Post:
-    """Give a post another text; the earlier one is kept as a revision. The same text changes nothing.
+    """Give a post another text, other files, or both; what it was before is kept as a revision.
 
-    ``expected_version`` is the version that the editor began with. Raises NotFound, Invalid or Conflict (changed
-    by somebody else meanwhile, or deleted).
+    ``content`` None leaves the text. The same text with the same files changes nothing. ``expected_version`` is the
+    version that the editor began with. Raises NotFound, Invalid or Conflict (changed by somebody else meanwhile, or
+    deleted); for files also what :func:`forllm_server.forum.attaching.attach_files` raises.
     """
-    text = clean_content(content)
+    new_text = None if content is None else clean_content(content)
     post = post_store.get_post_to_change(connection, post_id)
     if post.is_deleted:
         raise Conflict("This post was deleted. Restore it before you edit it.")
-    if text == post.content:
+    text = post.content if new_text is None else new_text
+    kept = kept_files(connection, post_id)
+    if files is not None:
+        change_files(connection, post_id, files, owner_id=editor_id, now=now)
+    if text == post.content and (files is None or kept_files(connection, post_id) == kept):
         return post
     if expected_version is not None and expected_version != post.version:
         raise Conflict(
@@ -98,17 +106,12 @@ def edit_post(
         editor_id=editor_id,
         written_at=post.edited_at or post.created_at,
         replaced_at=now,
+        attachments=kept,
     )
     post_store.update_post(connection, post_id, content=text, edited_at=now, revision_count=number)
     topic_store.update_topic(connection, post.topic_id)
     tell_hooks(connection, "post.edited", {"topic_id": post.topic_id, "post_id": post_id}, now)
     return post_store.get_post(connection, post_id)
-
-
-def restore_revision(connection: Connection, post_id: int, *, number: int, editor_id: int, now: datetime) -> Post:
-    """Give a post its earlier text ``number`` again, as a new edit. Raises NotFound or Conflict (deleted)."""
-    revision = revision_store.get_revision(connection, post_id, number)
-    return edit_post(connection, post_id, editor_id=editor_id, content=revision.content, now=now)
 
 
 def delete_post(connection: Connection, post_id: int, now: datetime) -> Post:

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from forllm_server.forum.attachment_model import KeptFile
+
 
 class TopicKind(StrEnum):
     """What a topic is for."""
@@ -224,7 +226,10 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class PostRevision:
-    """An earlier text of a post; the present one is in the post. ``editor_name`` is who replaced it."""
+    """An earlier text of a post; the present one is in the post. ``editor_name`` is who replaced it.
+
+    ``attachments``: the files that the post had with it; None: nobody noted them, as it was once.
+    """
 
     id: int
     post_id: int
@@ -234,6 +239,7 @@ class PostRevision:
     editor_name: str
     written_at: datetime
     replaced_at: datetime
+    attachments: tuple[KeptFile, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

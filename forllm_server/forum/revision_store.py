@@ -1,5 +1,10 @@
-"""Rows of ``post_revisions``: the earlier texts of posts. Those of a deleted post are withheld like its own."""
+"""Rows of ``post_revisions``: the earlier texts of posts and the files they had with them.
 
+Those of a deleted post are withheld like its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, insert, select
 
 from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
+from forllm_server.forum.attachment_model import KeptFile
 from forllm_server.forum.model import PostRevision
 from forllm_server.forum.tables import post_revisions, posts
 
@@ -35,6 +41,7 @@ def insert_revision(
     editor_id: int,
     written_at: datetime,
     replaced_at: datetime,
+    attachments: Sequence[KeptFile],
 ) -> None:
     connection.execute(
         insert(post_revisions).values(
@@ -44,6 +51,7 @@ def insert_revision(
             editor_id=editor_id,
             written_at=written_at,
             replaced_at=replaced_at,
+            attachments=[asdict(each) for each in attachments],
         )
     )
 
@@ -59,4 +67,6 @@ def _select() -> Select[Any]:
 
 
 def _revision(row: Row[Any]) -> PostRevision:
-    return PostRevision(**row._mapping)
+    kept = row.attachments
+    attachments = None if kept is None else tuple(KeptFile(**each) for each in kept)
+    return PostRevision(**{**row._mapping, "attachments": attachments})

@@ -134,6 +134,8 @@ post_revisions = Table(
     Column("editor_id", ForeignKey("users.id"), nullable=False),
     Column("written_at", UtcDateTime, nullable=False),
     Column("replaced_at", UtcDateTime, nullable=False),
+    # The files that the post had with this text, as attachment_model.KeptFile; null: nobody noted them.
+    Column("attachments", Json),
     UniqueConstraint("post_id", "number"),
 )
 

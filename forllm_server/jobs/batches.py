@@ -10,6 +10,7 @@ from forllm_server.batches import batch_store, cell_store, verdict_store
 from forllm_server.batches.making import BatchDraft, Prepared, prepare
 from forllm_server.batches.model import Batch, BatchAsk, Judge, NewBatch, Place, State
 from forllm_server.catalog.choosing import choose_model
+from forllm_server.catalog.naming import read_model_names
 from forllm_server.errors import Conflict, Invalid
 from forllm_server.forum.subforum_store import get_subforum
 from forllm_server.forum.topics import open_topic
@@ -169,7 +170,7 @@ def _model_words(connection: Connection, model_id: int | None) -> str:
     if model_id is None:
         return "its own model"
     chosen = choose_model(connection, asked_model_id=model_id, persona_model_id=None, default_model_id=None)
-    return chosen.model.label if chosen else ""
+    return read_model_names(connection).words(chosen.model.name) if chosen else ""
 
 
 def _root_words(draft: BatchDraft, prepared: Prepared) -> str:

@@ -14,6 +14,7 @@ from forllm_server import log
 from forllm_server.catalog import model_store
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ListedModel
+from forllm_server.catalog.naming import read_model_names
 from forllm_server.errors import Conflict, Invalid, NotFound
 from forllm_server.experiments import asking_store, candidate_store, experiment_store, pair_store
 from forllm_server.experiments.model import (
@@ -249,7 +250,7 @@ def _challenging_model(connection: Connection, model_id: int | None) -> str:
     if model_id is None:
         return SAME_MODEL
     chosen = choose_model(connection, asked_model_id=model_id, persona_model_id=None, default_model_id=None)
-    return chosen.model.label if chosen else ""
+    return read_model_names(connection).words(chosen.model.name) if chosen else ""
 
 
 def _narrowing(connection: Connection, draft: ExperimentDraft, owner_id: int, now: datetime) -> tuple[Narrowing, str]:

@@ -196,7 +196,7 @@ def _prompt(
         )
     except DoesNotFit as error:
         raise Hopeless(
-            f"What was asked for does not fit into the context of {subject.model.name}, {context.tokens:,} tokens. "
+            f"What was asked for does not fit into the context of {subject.model.label}, {context.tokens:,} tokens. "
             "Ask another model, or describe the persona in fewer words.",
             cause=Cause.PROMPT_TOO_LONG,
         ) from error

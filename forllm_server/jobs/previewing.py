@@ -79,7 +79,7 @@ def estimate(connection: Connection, draft: Draft) -> Estimate:
         max_tokens=int(parameters["max_tokens"]),
     )
     counted = Estimate(
-        counter.count(draft.text), choice.persona.name, chosen.model.label, context.tokens, new_ask=new_ask
+        counter.count(draft.text), choice.persona.name, chosen.model.name, context.tokens, new_ask=new_ask
     )
     try:
         whole = _with_draft(connection, draft, choice.version, parameters)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from forllm_server.backends.base import GenerationRequest, Message
 from forllm_server.catalog import backend_store, model_store
 from forllm_server.catalog.model import BackendRecord, Model
+from forllm_server.catalog.naming import read_model_names
 from forllm_server.errors import NotFound
 from forllm_server.jobs.discussing import discussion_of
 from forllm_server.jobs.discussion_prompts import as_discussed
@@ -43,7 +44,8 @@ def read_model(connection: Connection, request: LlmRequest) -> tuple[BackendReco
     model = model_store.find_model(connection, request.model_id or 0)
     if record is None or record.deleted_at is not None or model is None:
         raise Hopeless(
-            f"The model {request.model_name or ''} or its backend is no longer there. Ask another model.",
+            f"The model {read_model_names(connection).words(request.model_name)} or its backend is no longer there. "
+            "Ask another model.",
             cause=Cause.MODEL_GONE,
         )
     return record, model

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ChosenModel
+from forllm_server.catalog.naming import read_model_names
 from forllm_server.errors import ForllmError, Invalid, NotFound
 from forllm_server.forum import post_store
 from forllm_server.jobs.asking import default_parameters
@@ -67,7 +68,8 @@ def preview(connection: Connection, read_draft: Callable[[], Draft], now: dateti
         )
     except ForllmError as error:
         return Previewed(problem=error.message)
-    return Previewed(prompt, f"{chosen.model.label} on {chosen.backend.name} ({chosen.reason})")
+    called = read_model_names(connection).words(chosen.model.name)
+    return Previewed(prompt, f"{called} on {chosen.backend.name} ({chosen.reason})")
 
 
 def ask_trial(connection: Connection, draft: Draft, *, owner_id: int, now: datetime) -> LlmRequest:

@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from forllm_server.pages import (
+    activity,
     again,
     answers,
     attachment,
@@ -25,6 +26,7 @@ from forllm_server.pages import (
     leaderboard,
     listing,
     morning,
+    naming,
     notification,
     patterns,
     persona,
@@ -56,7 +58,9 @@ from forllm_server.pages import (
 
 PAGES: tuple[Blueprint, ...] = (
     frame.blueprint,
+    naming.blueprint,
     home.blueprint,
+    activity.blueprint,
     morning.blueprint,
     notification.blueprint,
     hook.blueprint,

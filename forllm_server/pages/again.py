@@ -12,7 +12,8 @@ from forllm_server.errors import Conflict
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.model import Post
 from forllm_server.jobs.asking import Ask, ask
-from forllm_server.pages.asking import asked_words, model_label
+from forllm_server.pages.asking import asked_words
+from forllm_server.pages.naming import model_label
 from forllm_server.personas import version_store
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.parameters import MAX_TOKENS_LIMIT, SEED_MAX, SEED_MIN

@@ -17,6 +17,7 @@ from forllm_server.markup.likeness import most_alike, share_in_common
 from forllm_server.pages.changes import DiffLine, diff_lines
 from forllm_server.pages.database import database
 from forllm_server.pages.marks import hue_class
+from forllm_server.pages.naming import model_words
 from forllm_server.pages.thread import list_unseen
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.version_store import list_versions_by_ids
@@ -112,7 +113,7 @@ def _column(
     tokens = (post.usage or {}).get("completion_tokens")
     seconds = took.get(post.llm_request_id or 0)
     facts = [
-        post.model_name or "",
+        model_words(post.model_name),
         f"{tokens:,} tokens" if tokens else f"{len(post.content.split()):,} words",
         f"{seconds.total_seconds():.1f} s" if seconds is not None else "",
         f"seed {(post.parameters or {})['seed']}" if (post.parameters or {}).get("seed") is not None else "",

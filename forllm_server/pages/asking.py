@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from forllm_server.catalog.choosing import choose_model
-from forllm_server.catalog.model import ListedModel
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
 from forllm_server.jobs.asking import Asked, default_parameters
 from forllm_server.jobs.fanning import MOST_REPEATS, FanOut, ask_fan_out, new_group_id
 from forllm_server.jobs.forecast import NewAsk, forecast_for_new
-from forllm_server.pages.words import context_words, counted
+from forllm_server.pages.naming import model_label, model_words
+from forllm_server.pages.words import counted
 from forllm_server.personas.assignment_store import list_assignments
 from forllm_server.personas.choosing import choose
 from forllm_server.personas.model import Choice, ChoiceReason
@@ -67,7 +67,8 @@ def read_options(connection: Connection, subforum_id: int) -> AskOptions:
     )
     models = [listed for listed in list_models(connection, is_available=True) if listed.may_be_asked]
     personas, others = _personas(connection, subforum_id), _others(connection, subforum_id)
-    model_words = f"{chosen.model.label} ({chosen.reason})" if chosen else "none is there yet"
+    called = model_words(chosen.model.name, chosen.backend.id) if chosen else ""
+    chosen_words = f"{called} ({chosen.reason})" if chosen else "none is there yet"
     return AskOptions(
         personas=(("", choice_words(choice)), *personas),
         others=others,
@@ -75,7 +76,7 @@ def read_options(connection: Connection, subforum_id: int) -> AskOptions:
         other_models=tuple((str(m.model.id), model_label(m)) for m in models) if len(models) > 1 else (),
         group_id=new_group_id(),
         adds=read_addition(connection, Wish(), subforum_id),
-        models=(("", f"The persona’s own, else {model_words}"), *((str(m.model.id), model_label(m)) for m in models)),
+        models=(("", f"The persona’s own, else {chosen_words}"), *((str(m.model.id), model_label(m)) for m in models)),
         note="" if chosen else "No model is there yet: the question waits until a backend has one.",
         is_embedded=bool(chosen and chosen.backend.is_embedded),
     )
@@ -84,11 +85,6 @@ def read_options(connection: Connection, subforum_id: int) -> AskOptions:
 def choice_words(choice: Choice) -> str:
     """Who answers when nobody is asked for, and why."""
     return f"{choice.version.name} v{choice.version.number} ({REASON_WORDS[choice.reason]})"
-
-
-def model_label(listed: ListedModel) -> str:
-    """A model with its backend and context size."""
-    return f"{listed.model.label} · {listed.backend_name} · {context_words(listed.model)}"
 
 
 @dataclass(frozen=True)

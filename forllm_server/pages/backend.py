@@ -20,9 +20,9 @@ from forllm_server.catalog.probing import probe_backend
 from forllm_server.catalog.removing import delete_backend
 from forllm_server.clock import now
 from forllm_server.errors import Invalid
-from forllm_server.pages.asking import model_label
 from forllm_server.pages.database import database
 from forllm_server.pages.frame import current_settings
+from forllm_server.pages.naming import model_label
 from forllm_server.pages.words import counted
 from forllm_server.queue.backend_state_store import list_backend_states
 from forllm_server.queue.llm_request_store import list_ids_waiting_for_backend

@@ -15,8 +15,8 @@ from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.jobs import batches as rules
 from forllm_server.jobs.batch_forecast import BatchForecast, foretell_draft
 from forllm_server.jobs.batch_lines import FILTERS, pieces_of
-from forllm_server.pages.asking import model_label
 from forllm_server.pages.batch_grid import read_grid
+from forllm_server.pages.naming import model_label
 from forllm_server.pages.words import counted
 from forllm_server.personas.persona_store import list_personas
 from forllm_server.web.current import current, current_user_id

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from forllm_server.forum.model import Post
+from forllm_server.pages.naming import model_words
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.model import LlmRequest
 from forllm_server.schedule.words import duration_words
@@ -29,7 +30,7 @@ def details_of(post: Post, llm_request: LlmRequest | None, version: PersonaVersi
         url = f"/personas/{version.persona_id}/versions/{version.number}"
         found.append(Detail("Persona", f"{version.name} v{version.number}", url))
     if post.model_name:
-        found.append(Detail("Model", post.model_name))
+        found.append(Detail("Model", model_words(post.model_name, llm_request.backend_id if llm_request else None)))
     found += _usage(post)
     if llm_request is not None and llm_request.started_at and llm_request.finished_at:
         found.append(Detail("Took", _took(llm_request.finished_at - llm_request.started_at)))

@@ -30,9 +30,9 @@ from forllm_server.jobs.discussing import begin, stop
 from forllm_server.jobs.discussion_plan import plan_words, remaining_words
 from forllm_server.jobs.fanning import new_group_id
 from forllm_server.jobs.standing import Standing, list_standings
-from forllm_server.pages.asking import model_label
 from forllm_server.pages.database import database
 from forllm_server.pages.discussion_rows import DiscussionView, ranking_of, view_of
+from forllm_server.pages.naming import model_label
 from forllm_server.personas.persona_store import list_personas
 from forllm_server.queue.line_store import list_llm_requests_by_ids
 from forllm_server.queue.model import LlmRequest

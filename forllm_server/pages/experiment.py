@@ -21,7 +21,7 @@ from forllm_server.jobs import experiments as rules
 from forllm_server.jobs.experiment_file import pieces_of
 from forllm_server.jobs.experiments import NAME_MAX_CHARS, ExperimentDraft, left_out_words
 from forllm_server.markup.excerpt import excerpt
-from forllm_server.pages.asking import model_label
+from forllm_server.pages.naming import model_label
 from forllm_server.pages.words import counted
 from forllm_server.personas.version_store import list_versions_of_present
 from forllm_server.web.current import current, current_user_id

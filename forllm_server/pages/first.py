@@ -10,6 +10,7 @@ from forllm_server.clock import now
 from forllm_server.exchange.sample import add_sample, find_sample, remove_sample
 from forllm_server.forum.rail_store import list_subforum_names
 from forllm_server.forum.topic_store import list_recent_topics
+from forllm_server.pages.naming import model_words
 from forllm_server.queue.history_store import HistoryFilter, list_history
 from forllm_server.schedule.window_store import count_windows
 from forllm_server.web.current import current
@@ -51,7 +52,7 @@ def first_minutes() -> FirstMinutes | None:
         subforum_id=next((id for id in subforums if id != sample_id), None),
         topic_id=topics[0].id if topics else None,
         has_window=has_window,
-        models=tuple(each.model.name for each in listed),
+        models=tuple(model_words(each.model.name, each.model.backend_id) for each in listed),
         has_only_embedded=bool(listed) and listed[0].backend_kind is BackendKind.EMBEDDED,
         sample_id=sample_id,
         has_subforums=bool(subforums),

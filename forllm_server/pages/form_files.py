@@ -1,6 +1,6 @@
 """The files of a form that takes a text: those that came with it, those it has already, those that were unticked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from forllm_server.clock import now
 from forllm_server.errors import ForllmError
 from forllm_server.forum import attachment_store
-from forllm_server.forum.attaching import attach_files, remove_files, stage_files
-from forllm_server.forum.attachment_model import Attachment, FileLimits
+from forllm_server.forum.attaching import attach_files, stage_files
+from forllm_server.forum.attachment_model import Attachment, FileChange, FileLimits
 from forllm_server.forum.draft_model import ATTACHMENTS_FIELD, DraftKind, DraftPlace
 from forllm_server.pages.database import database
 from forllm_server.pages.frame import current_settings
@@ -65,7 +65,7 @@ def keep_files_of_form(form: Form) -> None:
         raise problem
 
 
-def tell_removed(attachment_ids: list[int]) -> None:
+def tell_removed(attachment_ids: Sequence[int]) -> None:
     """After the commit: where removed files are, and for a single one its undo."""
     if len(attachment_ids) == 1:
         notice(in_trash_words("The file"), undo=f"/trash/attachment/{attachment_ids[0]}/restore")
@@ -85,15 +85,17 @@ def file_ids_of_form(form: Form) -> list[int]:
     return list(dict.fromkeys([*ticked, *(each.id for each in staged_files())]))
 
 
-def attach_files_of_form(connection: Connection, form: Form, post_id: int) -> list[int]:
-    """Let the form's files belong to the post, and remove those that were unticked; the ids of the removed."""
+def attach_files_of_form(connection: Connection, form: Form, post_id: int) -> None:
+    """Let the form's files belong to the post that it just made."""
+    if wanted := file_ids_of_form(form):
+        attach_files(connection, post_id, wanted, owner_id=current_user_id(), limits=current_limits())
+
+
+def file_change_of_form(form: Form) -> FileChange:
+    """What the form of an edit does to the files of its post: those that were unticked are removed."""
     wanted = file_ids_of_form(form)
     removed = [shown for shown in form.integers(SHOWN_FIELD, most=_BIGGEST_ID) if shown not in wanted]
-    if removed:
-        remove_files(connection, post_id, removed, now=now())
-    if wanted:
-        attach_files(connection, post_id, wanted, owner_id=current_user_id(), limits=current_limits())
-    return removed
+    return FileChange(current_limits(), added=tuple(wanted), removed=tuple(removed))
 
 
 def read_form_files(connection: Connection, place: DraftPlace, draft_fields: Mapping[str, Any]) -> tuple[FormFile, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from forllm_server.pages.naming import model_words
 from forllm_server.pages.plan import PlanRow
 from forllm_server.queue.model import Cause, Status
 
@@ -47,7 +48,7 @@ _Titles = Callable[[PlanRow], str]
 
 
 def _model(row: PlanRow) -> str:
-    return row.llm_request.model_name or "The model"
+    return model_words(row.llm_request.model_name, row.llm_request.backend_id) or "The model"
 
 
 def _backend(row: PlanRow) -> str:

@@ -10,7 +10,7 @@ from forllm_server.catalog.model import ChosenModel
 from forllm_server.catalog.model_store import list_models
 from forllm_server.jobs.draft_asking import STEP_TOKENS
 from forllm_server.jobs.forecast import NewAsk, forecast_for_new
-from forllm_server.pages.asking import model_label
+from forllm_server.pages.naming import model_label, model_words
 from forllm_server.settings.values import read_settings
 
 BIGGEST_ID = 2**63 - 1
@@ -33,7 +33,8 @@ def read_draft_form(connection: Connection, now: datetime) -> DraftForm:
         connection, asked_model_id=None, persona_model_id=None, default_model_id=settings.default_model_id
     )
     models = [listed for listed in list_models(connection, is_available=True) if listed.may_be_asked]
-    default = f"{chosen.model.label} on {chosen.backend.name} ({chosen.reason})" if chosen else "none is there yet"
+    called = model_words(chosen.model.name) if chosen else ""
+    default = f"{called} on {chosen.backend.name} ({chosen.reason})" if chosen else "none is there yet"
     return DraftForm(
         models=(("", default), *((str(each.model.id), model_label(each)) for each in models)),
         adds=_adds(connection, chosen, now) if chosen else "",

@@ -12,7 +12,7 @@ from forllm_server.errors import Invalid
 from forllm_server.forum.model import Post
 from forllm_server.forum.post_store import list_newest
 from forllm_server.markup.excerpt import excerpt
-from forllm_server.pages.asking import model_label
+from forllm_server.pages.naming import model_label
 from forllm_server.personas.model import Persona, PersonaContent
 from forllm_server.personas.parameters import AMBIENT
 from forllm_server.personas.tag_store import list_tags_of

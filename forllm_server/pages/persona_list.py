@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
-from forllm_server.pages.asking import model_label
+from forllm_server.pages.naming import model_label
 from forllm_server.pages.words import counted
 from forllm_server.personas.draft_store import count_open_drafts
 from forllm_server.personas.model import Results

@@ -12,6 +12,7 @@ from forllm_server.jobs.reply import ReplyKind
 from forllm_server.jobs.standing import Standing
 from forllm_server.jobs.trying import TRIAL
 from forllm_server.markup.excerpt import excerpt
+from forllm_server.pages.naming import model_words
 from forllm_server.pages.plan_lines import Share
 from forllm_server.pages.words import counted
 from forllm_server.personas.model import PersonaVersion
@@ -251,7 +252,7 @@ def _numbered(share: Share, by_id: Mapping[int, PlanRow]) -> dict[int, PlanRow]:
 
 def _group(rows: Sequence[PlanRow], hue: str, when: str, *, key: str, number: int) -> PlanGroup:
     first = rows[0]
-    model = first.llm_request.model_name
+    model = model_words(first.llm_request.model_name)
     where = f"on {first.backend_name}" if model and first.backend_name else ""
     cause, _ = Counter(row.standing.sentence for row in rows).most_common(1)[0]
     told = tuple(replace(row, cause="" if row.standing.sentence == cause else row.standing.sentence) for row in rows)

@@ -16,6 +16,7 @@ from forllm_server.forum.model import Post
 from forllm_server.jobs.forecast import Forecast, forecast
 from forllm_server.jobs.standing import list_standings, pause_words
 from forllm_server.pages.hours import hours_words
+from forllm_server.pages.naming import model_names_by_id
 from forllm_server.pages.needs import Need, needs_of
 from forllm_server.pages.nightbar import Names, NightBar, night_bar
 from forllm_server.pages.plan import (
@@ -118,7 +119,7 @@ def read_evening(connection: Connection, now: datetime) -> Evening:
     hues = hues_of([*(r.llm_request.model_id for r in running), *(each.model_id for each in foretold.plan)])
     pauses = list_pauses(connection)
     whole = pauses.get(WHOLE_QUEUE)
-    names = Names({b.id: b.name for b in backends}, {m.model.id: m.model.name for m in models}, hues)
+    names = Names({b.id: b.name for b in backends}, model_names_by_id(models), hues)
     lines = [_line(rows, share, foretold, names) for share in shares]
     placed = {row.llm_request.id: row for line in lines for group in line.groups for row in group.rows}
     planned = {id for share in shares for id in share.ids()}
@@ -152,7 +153,7 @@ def read_stretch(connection: Connection, backend_id: int, first: int, now: datet
     rows = _rows(connection, list_llm_requests_by_ids(connection, share.ids()), foretold)
     models = list_models(connection)
     hues = hues_of(each.model_id for each in foretold.plan)
-    names = Names({backend.id: backend.name}, {m.model.id: m.model.name for m in models}, hues)
+    names = Names({backend.id: backend.name}, model_names_by_id(models), hues)
     lines = (_line(rows, share, foretold, names),) if rows else ()
     return Stretch(backend, start + 1, share.stop, share.number, lines, foretold.counts, tuple(models))
 

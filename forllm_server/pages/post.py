@@ -6,17 +6,20 @@ from forllm_server.activity.seeing import see_posts
 from forllm_server.clock import now
 from forllm_server.errors import Conflict
 from forllm_server.forum import post_store, revision_store, topic_store
+from forllm_server.forum.attaching import kept_files
 from forllm_server.forum.draft_model import DraftKind, DraftPlace
-from forllm_server.forum.editing import add_reply, delete_post, edit_post, restore_post, restore_revision
+from forllm_server.forum.editing import add_reply, delete_post, edit_post, restore_post
 from forllm_server.forum.model import Post, Topic
 from forllm_server.forum.quoting import quote_post
 from forllm_server.forum.rendering import ensure_html
+from forllm_server.forum.reverting import restore_revision
 from forllm_server.jobs.partial_reply import post_partial_reply
 from forllm_server.pages.asking import ask_from_form, asked_words, group_url, read_options
 from forllm_server.pages.changes import DiffLine, diff_hunks, diff_lines
 from forllm_server.pages.database import database
 from forllm_server.pages.desk import finish_draft_of_form, read_desk, taken
-from forllm_server.pages.form_files import attach_files_of_form, keep_files_of_form, tell_removed
+from forllm_server.pages.edits import edits_of
+from forllm_server.pages.form_files import attach_files_of_form, file_change_of_form, keep_files_of_form, tell_removed
 from forllm_server.pages.frame import current_settings, name_form
 from forllm_server.pages.mentioning import ask_about, tell_asked
 from forllm_server.pages.trash import in_trash_words
@@ -117,6 +120,7 @@ def change(post_id: int) -> Response:
     """Give a post another text, and ask those who are called in it newly. A newer text is not overwritten."""
     form = Form.of_request()
     keep_files_of_form(form)
+    files = file_change_of_form(form)
     with current().database.transaction() as connection:
         before = post_store.get_post(connection, post_id)
         post = edit_post(
@@ -126,12 +130,12 @@ def change(post_id: int) -> Response:
             content=form.text("content"),
             now=now(),
             expected_version=form.integer("version", least=1),
+            files=files,
         )
-        removed = attach_files_of_form(connection, form, post_id)
         told = ask_about(connection, form, post, earlier_text=before.content)
         finish_draft_of_form(connection, form)
     tell_asked(told)
-    tell_removed(removed)
+    tell_removed(files.removed)
     return taken(see_other(f"/posts/{post_id}"))
 
 
@@ -141,19 +145,18 @@ def show_history(post_id: int) -> Response:
     topic, post = _read(post_id)
     with current().database.read() as connection:
         revisions = revision_store.list_revisions(connection, post_id)
-    later_texts = [post.content, *(revision.content for revision in revisions)]
-    changes = [
-        (revision, diff_lines(revision.content, later)) for revision, later in zip(revisions, later_texts, strict=False)
-    ]
-    return page("post/history.html", topic=topic, post=post, changes=changes)
+        files = kept_files(connection, post_id)
+    return page("post/history.html", topic=topic, post=post, edits=edits_of(post, files, revisions))
 
 
 @blueprint.post("/posts/<int:post_id>/history/<int:number>/restore")
 def restore_text(post_id: int, number: int) -> Response:
     """Give a post an earlier text again."""
     with current().database.transaction() as connection:
-        restore_revision(connection, post_id, number=number, editor_id=current_user_id(), now=now())
-    notice("The earlier text is back; the one it replaced is in the history.")
+        restored = restore_revision(connection, post_id, number=number, editor_id=current_user_id(), now=now())
+    notice("The earlier text is back with its files; what it replaced is in the history.")
+    if restored.lost:
+        notice(f"Erased since then, so not back: {', '.join(each.name for each in restored.lost)}.", kind="warning")
     return see_other(f"/posts/{post_id}")
 
 

@@ -5,10 +5,12 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
+from forllm_server.catalog.model import ListedModel
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
 from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.forum.topic_store import find_topic
+from forllm_server.pages.naming import model_words
 from forllm_server.pages.plan_reading import list_rows
 from forllm_server.personas.persona_store import list_personas
 from forllm_server.queue.history_store import HistoryFilter, list_history
@@ -79,7 +81,7 @@ def _choices(connection: Connection) -> dict[str, list[tuple[str, str]]]:
     return {
         "status": list(STATUS_WORDS),
         "persona_id": [("", "any"), *((str(each.id), each.name) for each in list_personas(connection))],
-        "model_id": [("", "any"), *((str(m.model.id), f"{m.model.label} on {m.backend_name}") for m in models)],
+        "model_id": [("", "any"), *((str(each.model.id), _model_choice(each)) for each in models)],
         "subforum_id": [("", "any"), *((str(each.id), each.name) for each in list_subforums(connection))],
     }
 
@@ -89,3 +91,7 @@ def _next_url(last_id: int | None) -> str:
         return ""
     kept = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
     return "/queue/history?" + urlencode(kept | {"after": encode_cursor(last_id)})
+
+
+def _model_choice(listed: ListedModel) -> str:
+    return f"{model_words(listed.model.name)} on {listed.backend_name}"

@@ -10,8 +10,8 @@ from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
 from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.jobs.recurring import open_now
-from forllm_server.pages.asking import model_label
 from forllm_server.pages.frame import current_settings
+from forllm_server.pages.naming import model_label
 from forllm_server.pages.words import counted
 from forllm_server.personas.persona_store import list_personas
 from forllm_server.schedule import recurring

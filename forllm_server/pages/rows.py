@@ -14,6 +14,7 @@ from forllm_server.jobs.standing import Standing
 from forllm_server.markup.likeness import agreement_words
 from forllm_server.pages.discussion_rows import Ranking, ranking_of
 from forllm_server.pages.marks import hue_class
+from forllm_server.pages.naming import model_words
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.model import LlmRequest, Partial, Status
 
@@ -59,6 +60,8 @@ class PostRow:
     is_persona: bool
     persona_url: str
     version_label: str
+    #: which model wrote it, as pages call it
+    model: str
     #: written by the model that is there to try things with
     is_tiny: bool
     facts: tuple[Fact, ...]
@@ -249,6 +252,7 @@ def _post_row(
         is_persona=post.is_by_persona,
         persona_url=f"/personas/{version.persona_id}/versions/{version.number}" if version else "",
         version_label=f"v{version.number}" if version else "",
+        model=model_words(post.model_name),
         is_tiny=post.is_by_persona and post.model_name in around.tiny_models,
         facts=_facts(post, parent, _part(post.llm_request_id, around), is_kept=is_kept),
         answering="" if is_placed or post.is_root else _name_of(parent),

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
-from forllm_server.pages.asking import model_label
+from forllm_server.pages.naming import model_label
 from forllm_server.personas.persona_store import list_personas
 from forllm_server.settings.fields import FIELDS, Field, Kind
 from forllm_server.settings.theme import find_theme

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from forllm_server.jobs.standing import Standing, list_standings
 from forllm_server.markup.render import render
+from forllm_server.pages.naming import model_words
 from forllm_server.pages.words import counted
 from forllm_server.queue.llm_request_store import list_by_ids
 from forllm_server.queue.model import LlmRequest, Status
@@ -70,7 +71,11 @@ class SummaryView:
 
 def author_words(version: SummaryVersion, *, is_short: bool = False) -> str:
     """``v2 by Summary on qwen3:8b``, ``v3 by you``; ``is_short``: without the number."""
-    who = "you" if version.author is SummaryAuthor.PERSON else f"{version.persona_name} on {version.model_name}"
+    who = (
+        "you"
+        if version.author is SummaryAuthor.PERSON
+        else f"{version.persona_name} on {model_words(version.model_name)}"
+    )
     return f"by {who}" if is_short else f"v{version.number} by {who}"
 
 

@@ -9,16 +9,16 @@ from sqlalchemy import Connection
 
 from forllm_server.clock import now
 from forllm_server.errors import NotFound
-from forllm_server.forum.attaching import restore_file
 from forllm_server.forum.editing import restore_post
 from forllm_server.forum.model import TrashItem, TrashKind
+from forllm_server.forum.reverting import restore_file
 from forllm_server.forum.subforums import restore_subforum
 from forllm_server.forum.topics import restore_topic
 from forllm_server.forum.trash_store import list_trash
 from forllm_server.jobs.erasing import erase_trash
 from forllm_server.pages.words import counted
 from forllm_server.personas.trash import restore_persona
-from forllm_server.web.current import current
+from forllm_server.web.current import current, current_user_id
 from forllm_server.web.fragments import notice, page, see_other
 from forllm_server.web.paging import decode_cursor, encode_cursor
 
@@ -27,11 +27,16 @@ blueprint = Blueprint("trash", __name__)
 ROWS = 50
 _CURSOR = (datetime, str, int)
 
+
+def _restore_file(connection: Connection, attachment_id: int) -> None:
+    restore_file(connection, attachment_id, editor_id=current_user_id(), now=now())
+
+
 RESTORERS: dict[TrashKind, Callable[[Connection, int], Any]] = {
     TrashKind.SUBFORUM: restore_subforum,
     TrashKind.TOPIC: restore_topic,
     TrashKind.POST: restore_post,
-    TrashKind.ATTACHMENT: restore_file,
+    TrashKind.ATTACHMENT: _restore_file,
     TrashKind.PERSONA: restore_persona,
 }
 #: where each kind is seen once it is back

@@ -21,6 +21,7 @@ from forllm_server.pages.asking import Wish, new_ask, read_addition
 from forllm_server.pages.bar import BarPart, bar_parts
 from forllm_server.pages.chips import with_mentions
 from forllm_server.pages.mentioning import wish_of
+from forllm_server.pages.naming import model_words
 from forllm_server.personas.assignment_store import list_assignments
 from forllm_server.personas.model import Persona
 from forllm_server.personas.persona_store import list_personas
@@ -119,7 +120,10 @@ def show_personas() -> Response:
         assigned = {each.persona_id for each in list_assignments(connection, subforum_id)}
         personas = [persona for persona in list_personas(connection) if typed in slug(persona.name)]
         personas.sort(key=lambda p: (*_how_far(p, typed), p.id not in assigned, p.name.casefold()))
-        models = {each.model.id: each.model.label for each in list_models(connection, is_available=True)}
+        models = {
+            each.model.id: model_words(each.model.name, each.model.backend_id)
+            for each in list_models(connection, is_available=True)
+        }
         found = [
             _callable(connection, persona, models, assigned, subforum_id, topic_id)
             for persona in personas[:MOST_OFFERED]

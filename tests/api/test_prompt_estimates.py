@@ -11,7 +11,7 @@ def test_a_draft_is_counted_with_everything_above_it(client: FlaskClient, topic:
     answer = client.post(ADDRESS, json={"text": "And when do I water them?", "parent_id": topic["post_id"]})
     assert answer.status_code == 200
     estimate = answer.get_json()
-    assert (estimate["persona_name"], estimate["model"], estimate["context_tokens"]) == ("Assistant", "Tiny", 2048)
+    assert (estimate["persona_name"], estimate["model"], estimate["context_tokens"]) == ("Assistant", "tiny", 2048)
     assert estimate["text_tokens"] > 0
     assert estimate["breakdown"]["prompt_tokens"] > estimate["text_tokens"]
     assert estimate["breakdown"]["ancestor_count"] == 1

@@ -35,6 +35,7 @@ PATHS = (
     "/summaries/{summary_id}/versions/1", "/summaries/{summary_id}/edit",
     "/posts/{reply_id}/answers", "/posts/{reply_id}/ask-again",
     "/posts/{edited_id}/delete", "/posts/{reply_id}/details", "/posts/{reply_id}/bookmark", "/bookmarks", "/unread",
+    "/activity",
     "/topics/{typical_id}?view=flat", "/topics/{typical_id}/note",
     "/topics", "/topics?show=awaiting", "/tags", "/topics/{typical_id}/merge", "/posts/{reply_id}/split",
     "/queue", "/queue?show=failed", "/queue?show=done", "/queue/{waiting_id}", "/queue/{succeeded_id}",

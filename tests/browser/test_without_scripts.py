@@ -58,7 +58,7 @@ def test_a_post_is_answered_edited_looked_up_and_put_back(forum: Forum, plain_pa
     expect(reply.locator(".prose")).to_have_text("The second wording")
     reply.get_by_role("link", name="edited").click()
     expect(page.locator("del").first).to_contain_text("first")
-    press(page, "Restore the text before this")
+    press(page, "Restore what was before this")
     expect(reply.locator(".prose")).to_have_text("The first wording")
 
 

@@ -16,17 +16,16 @@ from forllm_server.forum import attachment_store, drafting, editing, topic_store
 from forllm_server.forum.attaching import (
     STAGED_DAYS,
     attach_files,
-    delete_file,
     examine_file,
     iter_content,
     remove_files,
-    restore_file,
     stage_file,
     stage_files,
 )
 from forllm_server.forum.attachment_model import Attachment, FileLimits
 from forllm_server.forum.draft_model import DraftKind, DraftPlace, DraftText
 from forllm_server.forum.model import TrashKind
+from forllm_server.forum.reverting import delete_file, restore_file
 from forllm_server.forum.tables import attachment_pieces, attachments
 from forllm_server.forum.trash import purge_trash
 from forllm_server.forum.trash_store import list_trash
@@ -168,7 +167,7 @@ def test_a_removed_file_lies_in_the_trash_and_comes_back_to_its_place(database: 
         assert (item.kind, item.id, item.title, item.excerpt) == (TrashKind.ATTACHMENT, first.id, "1.txt", "Roses")
         with pytest.raises(NotFound):
             attachment_store.get_attachment(connection, first.id, reader_id=YOU)
-        restore_file(connection, first.id)
+        restore_file(connection, first.id, editor_id=YOU, now=minutes_later(2))
         assert files_of(connection, root.id) == ["1.txt", "2.txt"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from forllm_server.accounts.local import LOCAL_USER_ID as YOU
 from forllm_server.db import Database
 from forllm_server.errors import Conflict, Invalid, NotAllowed, NotFound
-from forllm_server.forum import editing, post_store, revision_store, topic_store, topics
+from forllm_server.forum import editing, post_store, reverting, revision_store, topic_store, topics
 from forllm_server.forum.model import AuthorKind
 from tests.forum.world import EVENING, answer, minutes_later, open_topic, reply, start_topic
 
@@ -144,11 +144,11 @@ def test_an_earlier_text_comes_back_as_a_new_edit(database: Database) -> None:
     _, root = start_topic(database)
     with database.transaction() as connection:
         editing.edit_post(connection, root.id, editor_id=YOU, content="Second", now=minutes_later(1))
-        back = editing.restore_revision(connection, root.id, number=1, editor_id=YOU, now=minutes_later(2))
+        back = reverting.restore_revision(connection, root.id, number=1, editor_id=YOU, now=minutes_later(2)).post
         assert (back.content, back.version, back.revision_count) == ("When to prune?", 3, 2)
         assert revision_store.get_revision(connection, root.id, 2).content == "Second"
         with pytest.raises(NotFound):
-            editing.restore_revision(connection, root.id, number=9, editor_id=YOU, now=EVENING)
+            reverting.restore_revision(connection, root.id, number=9, editor_id=YOU, now=EVENING)
 
 
 def test_a_deleted_post_keeps_its_place_and_loses_its_words(database: Database) -> None:

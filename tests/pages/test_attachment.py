@@ -144,6 +144,20 @@ def test_an_edit_adds_and_removes_files_and_the_removal_is_undone(browser: Brows
     assert names(browser) == ["notes.txt", "two.txt", "three.txt"]
 
 
+def test_the_history_tells_what_an_edit_did_to_files_and_brings_them_back(browser: Browser) -> None:
+    reply(browser, file(), file(b"2", "two.txt"))
+    browser.open("/posts/3/edit")
+    fields = {"content": "See the file.", "attachment_ids": ["2"], "files": [file(b"3", "three.txt")], **SHOWN}
+    browser.send("/posts/3/edit", fields)
+    browser.open("/posts/3/history")
+    lines = [line.get_text(strip=True) for line in browser.page.main.find_all("div", class_="diff__line")]
+    assert lines == ["notes.txt (text, 5 bytes)", "three.txt (text, 1 byte)"]
+    browser.send("/posts/3/history/1/restore", {})
+    assert names(browser) == ["notes.txt", "two.txt"]
+    browser.open("/posts/3/history")
+    assert "notes.txt" in browser.page.main.get_text()
+
+
 def send_large(browser: Browser, content: bytes) -> tuple[int, str]:
     """Status and text after a reply with a large file; the client would put it into a file and leave that open."""
     token = browser.open("/posts/1/reply").find("input", {"name": "csrf_token"})["value"]

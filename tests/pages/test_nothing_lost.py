@@ -71,7 +71,7 @@ def test_both_texts_are_shown_when_two_tabs_edit_one_post(browser: Browser, worl
     browser.send("/posts/1/edit", {})
     assert "four disks" in browser.words()
     browser.open("/posts/1/history")
-    assert browser.words().count("Restore the text before this") == 2
+    assert browser.words().count("Restore what was before this") == 2
 
 
 def test_an_edit_that_is_too_long_does_not_pretend_to_know_the_newer_version(browser: Browser, world: World) -> None:

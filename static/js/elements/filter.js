@@ -1,6 +1,6 @@
 // <forllm-filter data-for="id">: its search field hides, as one types, what does not have all the words in it: each
-// [data-filter-item] by its text and data-words, and each [data-filter-section] in which nothing is left. Without a
-// script the field is not there, and everything is.
+// [data-filter-item] by its text and data-words, and each [data-filter-section] in which nothing is left. Without an id
+// they are looked for in the element itself. Without a script the field is not there, and everything is.
 import { announce } from "../lib/html.js";
 
 class ForllmFilter extends HTMLElement {
@@ -19,7 +19,7 @@ class ForllmFilter extends HTMLElement {
   }
 
   get list() {
-    return document.getElementById(this.dataset.for);
+    return this.dataset.for ? document.getElementById(this.dataset.for) : this;
   }
 
   filter() {
