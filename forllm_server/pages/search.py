@@ -56,6 +56,8 @@ class Group:
     """Names that a search can be narrowed to: label and query of each."""
 
     title: str
+    #: what stands before such a name in a query
+    filter: str
     choices: tuple[tuple[str, str], ...]
 
 
@@ -133,7 +135,7 @@ def _groups() -> tuple[Group, ...]:
             ("Models", "model", list_model_names(connection)),
         )
     return tuple(
-        Group(title, tuple((name, f"{filter_}:{quoted(name)}") for name in found))
+        Group(title, f"{filter_}:", tuple((name, f"{filter_}:{quoted(name)}") for name in found))
         for title, filter_, found in names
         if found
     )

@@ -63,9 +63,8 @@ def find(
     Days begin in ``zone``. ``after`` is the ``next`` of the page before, with the same text and order. ``is_typing``:
     the last word may be unfinished. Raises Invalid for a text that is too long.
     """
-    query = parse(text)
-    if is_typing and text[-1:].isalnum():
-        query = with_open_end(query)
+    written = parse(text)
+    query = with_open_end(written) if is_typing and text[-1:].isalnum() else written
     if query.is_empty:
         return Results(hints=query.hints, is_empty_query=True)
     narrowing, hints = narrowing_of(connection, query.filters, reader_id=reader_id, zone=zone)
@@ -74,7 +73,7 @@ def find(
     results = _search(connection, query, narrowing, reader_id=reader_id, order=order, limit=limit, after=after)
     results = replace(results, hints=(*query.hints, *hints))
     if not results.items and results.next is None and after is None and query.wanted:
-        meant = corrected(text, query, _vocabulary(connection, now))
+        meant = corrected(text, written, _vocabulary(connection, now))
         if meant and _finds_anything(connection, parse(meant), narrowing, reader_id=reader_id):
             return replace(results, suggestion=meant)
     return results

@@ -263,6 +263,7 @@ def test_a_mistyped_word_is_forgiven_only_when_that_finds_something(shelf: Shelf
     shelf.topic("Kubernetes", "at home")
     gone = shelf.topic("Tomatoes", "at home")
     assert shelf.find("kuberntes home").suggestion == "kubernetes home"
+    assert shelf.find("kuberntes", is_typing=True).suggestion == "kubernetes"
     assert shelf.find("kuberntes -home").suggestion == ""
     assert shelf.find("kubernetes").suggestion == ""
     shelf.change("topics", shelf.topic_of(gone), deleted_at=shelf.now)
