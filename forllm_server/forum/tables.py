@@ -104,6 +104,8 @@ posts = Table(
     Column("is_excluded", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("topic_id", "path"),
     Index("ix_posts_parent_id", "parent_id"),
+    # For searches from a day on or up to one.
+    Index("ix_posts_created_at", "created_at", "id"),
     # Replies to one post that can be compared, without reading what they say.
     Index(
         "ix_posts_answers",

@@ -1,5 +1,6 @@
 """Searching: one box, what was found, and on an empty page all that can be written into the box."""
 
+import unicodedata
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from forllm_server.search.finding import find
 from forllm_server.search.model import Found, Order, Piece, Results
 from forllm_server.search.name_store import list_model_names, list_present_personas, list_subforum_names
 from forllm_server.search.places import PARTS, parts_of, place_from
-from forllm_server.search.query import quoted
+from forllm_server.search.query import LONGEST_QUERY, quoted
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import shows_again
 from forllm_server.web.fragments import page
@@ -55,6 +56,8 @@ class Group:
     """Names that a search can be narrowed to: label and query of each."""
 
     title: str
+    #: what stands before such a name in a query
+    filter: str
     choices: tuple[tuple[str, str], ...]
 
 
@@ -103,7 +106,8 @@ def snippet_of(found: Found) -> tuple[Piece, ...]:
 
 def _page(results: Results) -> Response:
     further = parts_of(results.next)
-    text = "".join(letter for letter in request.args.get("q", "") if letter.isprintable())
+    # Joiners and marks of direction stay: words of some scripts, and many emoji, fall apart without them.
+    text = "".join(letter for letter in request.args.get("q", "") if unicodedata.category(letter) not in ("Cc", "Cs"))
     return page(
         "search/show.html",
         block="results",
@@ -114,6 +118,7 @@ def _page(results: Results) -> Response:
         next_cursor=encode_cursor(*further) if further else "",
         is_first=not request.args.get("after"),
         syntax=SYNTAX,
+        longest=LONGEST_QUERY,
         groups=_groups() if results.is_empty_query else (),
     )
 
@@ -130,7 +135,7 @@ def _groups() -> tuple[Group, ...]:
             ("Models", "model", list_model_names(connection)),
         )
     return tuple(
-        Group(title, tuple((name, f"{filter_}:{quoted(name)}") for name in found))
+        Group(title, f"{filter_}:", tuple((name, f"{filter_}:{quoted(name)}") for name in found))
         for title, filter_, found in names
         if found
     )

@@ -5,14 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from forllm_server.search.marking_store import MATCH_BEGINS, MATCH_ENDS, SNIPPET_TOKENS
 from forllm_server.search.query import Query, Term
 
-#: Stand around what was searched for, in the texts of :func:`snippet_columns`.
-MATCH_BEGINS, MATCH_ENDS = "\x02", "\x03"
-_SNIPPET_TOKENS = 34
-_HEADLINE = (
-    f'StartSel="{MATCH_BEGINS}", StopSel="{MATCH_ENDS}", MaxWords={_SNIPPET_TOKENS}, MinWords=16, MaxFragments=1'
-)
+_HEADLINE = f'StartSel="{MATCH_BEGINS}", StopSel="{MATCH_ENDS}", MaxWords={SNIPPET_TOKENS}, MinWords=16, MaxFragments=1'
 #: How much of a text PostgreSQL looks through for its snippet.
 _HEADLINE_CHARS = 50_000
 
@@ -78,14 +74,8 @@ def absence_of(connection: Connection, query: Query) -> Fragment:
     )
 
 
-def snippet_columns(connection: Connection) -> str:
-    """The columns ``marked_title`` and ``marked_text``, for a statement with the source and condition of a matching."""
-    if connection.dialect.name == "sqlite":
-        marks = f"'{MATCH_BEGINS}', '{MATCH_ENDS}'"
-        return (
-            f"highlight(search_index, 0, {marks}) AS marked_title,"
-            f" snippet(search_index, 1, {marks}, '…', {_SNIPPET_TOKENS}) AS marked_text"
-        )
+def headline_columns() -> str:
+    """PostgreSQL's columns ``marked_title`` and ``marked_text`` of a post ``p`` in a topic ``t``."""
     query = "to_tsquery('search_english', :wanted)"
     whole = _HEADLINE.replace("MaxFragments=1", "HighlightAll=true")
     return (

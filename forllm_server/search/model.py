@@ -35,7 +35,8 @@ class Narrowing:
     @property
     def is_selective(self) -> bool:
         """Whether an index leads to the few posts that it leaves."""
-        return bool(self.persona_version_ids or self.model_names or self.states - {"unanswered"})
+        has_names = bool(self.persona_version_ids or self.model_names)
+        return has_names or bool(self.states - {"unanswered"}) or "file" in self.contents
 
     @property
     def is_impossible(self) -> bool:
@@ -52,6 +53,14 @@ class Place:
 
     rank: float
     post_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The posts with ids from ``least`` on and below ``below``."""
+
+    least: int
+    below: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,8 @@ class _Reading:
         if name and name not in set(FilterName):
             known = ", ".join(FilterName)
             self.hints.append(f"There is no filter “{name}:”, so it was searched as words. The filters are: {known}.")
+        if not name and match["word"] and value.endswith(":") and value[:-1].lower() in set(FilterName):
+            self.hints.append(f"After “{value}” comes what is meant, without a space; it was searched as a word.")
         self._take_term(match, f"{name} {value}" if name else value)
 
     def _take_filter(self, name: FilterName, value: str, *, is_negated: bool) -> bool:

@@ -26,9 +26,9 @@ class Vocabulary:
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Vocabulary":
         """The words of ``texts``: folded, in lower case, without numbers."""
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(word for word in tokens_of(text.lower()) if len(word) <= _LONGEST and word.isalpha())
+        # All in one: text by text it takes half as long again.
+        known = Counter(tokens_of("\n".join(texts).lower()))
+        counts = Counter({word: count for word, count in known.items() if len(word) <= _LONGEST and word.isalpha()})
         by_beginning: dict[str, list[str]] = {}
         for word in counts:
             by_beginning.setdefault(word[0], []).append(word)

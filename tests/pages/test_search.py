@@ -86,7 +86,7 @@ def test_a_mistyped_word_is_forgiven(browser: Browser, shelf: Shelf) -> None:
     assert titles(browser.open(link["href"])) == ["Kubernetes at home"]
 
 
-@pytest.mark.parametrize("text", ['--- *** "" OR', '"', "🦆", "in:", "\0", "()", "-", "*"])
+@pytest.mark.parametrize("text", ['--- *** "" OR', '"', "🦆", "👩\u200d👩\u200d👧", "\u202e", "in:", "\0", "()", "*"])
 def test_nothing_to_look_for_is_said_and_the_text_stays(browser: Browser, shelf: Shelf, text: str) -> None:
     shelf.topic("T", "mirror")
     page = browser.open("/search", query_string={"q": text})

@@ -11,7 +11,7 @@ from forllm_server.db import Database, metadata
 from forllm_server.search import finding
 from forllm_server.search.model import Order, Piece
 from tests.search.test_query import SHREDS
-from tests.search.world import Shelf
+from tests.search.world import BERLIN, Shelf
 from tests.support.world import LOCAL_USER, insert
 
 
@@ -221,10 +221,49 @@ def test_without_words_the_search_goes_back_step_by_step(shelf: Shelf, monkeypat
     assert pages == 3
 
 
+@pytest.mark.parametrize(("common", "few", "window"), [(99, 99, 99), (0, 99, 2), (0, 0, 2), (99, 0, 1), (0, 2, 3)])
+def test_whichever_way_is_taken_the_same_posts_are_found(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, common: int, few: int, window: int
+) -> None:
+    monkeypatch.setattr(finding, "COMMON_MATCHES", common)
+    monkeypatch.setattr(finding, "FEW_POSTS", few)
+    monkeypatch.setattr(finding, "WINDOW_POSTS", window)
+    monkeypatch.setattr(finding, "MOST_WINDOWS", 2)
+    root = shelf.topic("A", "mirror disk")
+    other = shelf.topic("B", "mirror", subforum="Garden")
+    partial = shelf.reply(root, "mirrors", persona="Skeptic", is_partial=True)
+    shelf.now += timedelta(days=3)
+    day = f"{shelf.now.astimezone(BERLIN):%Y-%m-%d}"
+    late = shelf.reply(other, "mirror ```code```", persona="Teacher", model="gemma3:4b")
+    last = shelf.reply(root, "mirror disk")
+    for text, sought in {
+        "mirror": {root, other, partial, late, last},
+        "mirror is:partial": {partial},
+        "mirror persona:teacher": {late},
+        "mirr* model:qwen": {partial},
+        "mirror -persona:skeptic -disk": {other, late},
+        "mirror in:garden": {other, late},
+        f"mirror after:{day}": {late, last},
+        f"mirror before:{day}": {root, other, partial},
+        f"before:{day} by:me": {root, other},
+        "mirror after:2100": set(),
+        "mirror has:code": {late},
+    }.items():
+        found, place = [], None
+        for _ in range(12):
+            results = shelf.find(text, limit=2, after=place)
+            found += [item.post_id for item in results.items]
+            place = results.next
+            if place is None:
+                break
+        assert (set(found), len(found), place) == (sought, len(sought), None), text
+
+
 def test_a_mistyped_word_is_forgiven_only_when_that_finds_something(shelf: Shelf) -> None:
     shelf.topic("Kubernetes", "at home")
     gone = shelf.topic("Tomatoes", "at home")
     assert shelf.find("kuberntes home").suggestion == "kubernetes home"
+    assert shelf.find("kuberntes", is_typing=True).suggestion == "kubernetes"
     assert shelf.find("kuberntes -home").suggestion == ""
     assert shelf.find("kubernetes").suggestion == ""
     shelf.change("topics", shelf.topic_of(gone), deleted_at=shelf.now)

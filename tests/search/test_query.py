@@ -88,6 +88,7 @@ def test_filters_are_read(text: str, filters: list[Filter]) -> None:
         ("by:mara", "After “by:” can stand me", [["by mara"]]),
         ("before:2026-13", "comes a day, a month or a year", [["before 2026 13"]]),
         ("after:2026-02-30", "comes a day, a month or a year", [["after 2026 02 30"]]),
+        ("IS:", "After “IS:” comes what is meant, without a space", [["IS"]]),
         ("a*", "A * needs at least 3 letters", [["a"]]),
     ],
 )
