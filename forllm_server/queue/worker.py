@@ -221,7 +221,7 @@ class WorkerPool:
             kind = self.kinds.get(job.request.kind)
             if kind is None:
                 # Not for good: another worker, or this one once it is up to date, may know it.
-                self._end_faulty(job, Fault(Cause.ERROR, _UNKNOWN_KIND.format(job.request.kind)))
+                self._end_faulty(job, Fault(Cause.INTERNAL, _UNKNOWN_KIND.format(job.request.kind)))
                 return
             kind.run(job)
             if not job.is_settled:

@@ -172,7 +172,7 @@ def test_a_kind_that_only_a_newer_version_knows_is_an_error_that_says_so(stage: 
     asked = stage.ask(kind="prophecy", max_attempts=1)
     stage.pool(answer).run_next()
     failed = stage.get(asked)
-    assert (failed.status, failed.cause) == (Status.FAILED, Cause.ERROR)
+    assert (failed.status, failed.cause) == (Status.FAILED, Cause.INTERNAL)
     assert "of the kind “prophecy”" in (failed.cause_detail or "")
 
 
