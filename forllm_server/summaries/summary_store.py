@@ -33,6 +33,13 @@ def get_summary(connection: Connection, summary_id: int) -> Summary:
     return _summary(row)
 
 
+def get_summary_to_change(connection: Connection, summary_id: int) -> Summary:
+    """Like :func:`get_summary`, and nobody else changes it before this transaction ends."""
+    connection.execute(select(_s.id).where(_s.id == summary_id).with_for_update())
+    # Read by a statement of its own: it sees what whoever held the row before has written.
+    return get_summary(connection, summary_id)
+
+
 def find_summary(connection: Connection, summary_id: int) -> Summary | None:
     """Also a removed one."""
     row = connection.execute(_select().where(_s.id == summary_id)).one_or_none()
