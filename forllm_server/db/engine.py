@@ -52,7 +52,7 @@ class Database:
         """A connection to read from: one consistent snapshot, nothing is ever written."""
         with _busy_as_unavailable(), self.engine.connect() as connection:
             # PostgreSQL would look anew with each statement: a list and what belongs to it could be of two moments.
-            snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             connection.execution_options(**{READS_ONLY: True}, **snapshot)
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")

@@ -93,11 +93,6 @@ def update_topics(connection: Connection, topic_id: int) -> None:
     connection.execute(update(summaries).where(_s.topic_id == topic_id).values(topic_id=where))
 
 
-def delete_summary(connection: Connection, summary_id: int) -> None:
-    """One that never got a version."""
-    connection.execute(delete(summaries).where(_s.id == summary_id))
-
-
 def delete_erased(connection: Connection) -> int:
     """Forget what was summed up of posts and topics that were erased for good; how many versions."""
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
