@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     union_all,
     update,
 )
@@ -29,8 +30,12 @@ from forllm_server.forum.tables import attachments, post_revisions, posts, subfo
 _EXCERPT_CHARS = 200
 
 
-def list_trash(connection: Connection, *, limit: int, before: datetime | None = None) -> list[TrashItem]:
-    """What can be restored, last deleted first; with ``before`` what was deleted earlier than that."""
+#: When it was deleted, its kind and its id: where a page of the trash ends. What is deleted together has one moment.
+Place = tuple[datetime, str, int]
+
+
+def list_trash(connection: Connection, *, limit: int, after: Place | None = None) -> list[TrashItem]:
+    """What can be restored, last deleted first; with ``after`` what comes after that place."""
     personas = metadata.tables["personas"]
     parts = [
         _part(TrashKind.SUBFORUM, subforums, subforums.c.name, subforums.c.name),
@@ -46,10 +51,18 @@ def list_trash(connection: Connection, *, limit: int, before: datetime | None = 
         _part(TrashKind.PERSONA, personas, personas.c.name, personas.c.name).where(personas.c.erased_at.is_(None)),
     ]
     trash = union_all(*parts).subquery()
-    query = select(trash).order_by(trash.c.deleted_at.desc(), trash.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(trash.c.deleted_at < before)
+    order = (trash.c.deleted_at, trash.c.kind, trash.c.id)
+    query = select(trash).order_by(*(column.desc() for column in order)).limit(limit)
+    if after is not None:
+        query = query.where(
+            tuple_(*order) < tuple_(*(literal(part, each.type) for part, each in zip(after, order, strict=True)))
+        )
     return [_item(row) for row in connection.execute(query)]
+
+
+def place_of(item: TrashItem) -> Place:
+    """Where it stands in the trash."""
+    return item.deleted_at, item.kind.value, item.id
 
 
 def is_post_erased(connection: Connection, post_id: int) -> bool:

@@ -53,14 +53,14 @@ def delete_texts(connection: Connection, llm_request_ids: Collection[int]) -> No
     connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(ids)))
 
 
-def delete_texts_of_deleted(connection: Connection, *, deleted_before: datetime) -> int:
-    """Erase the prompts and partial texts of requests about what was deleted before then. Returns how many."""
+def delete_texts_of_erased(connection: Connection) -> int:
+    """Erase the prompts and partial texts of requests about posts and topics that were erased. Returns how many."""
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
     # One after the other, each from what was deleted: asked for with "or" the whole forum would be looked through.
     of_posts = select(llm_requests.c.id).join(posts, posts.c.id == llm_requests.c.post_id)
     of_topics = select(llm_requests.c.id).join(topics, topics.c.id == llm_requests.c.topic_id)
-    gone = of_posts.where(posts.c.deleted_at < deleted_before).union(
-        of_topics.where(topics.c.deleted_at < deleted_before)
+    gone = of_posts.where(posts.c.deleted_at.is_not(None), posts.c.content == "").union(
+        of_topics.where(topics.c.deleted_at.is_not(None), topics.c.title == "")
     )
     connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(gone)))
     return connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(gone))).rowcount

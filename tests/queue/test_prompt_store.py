@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from forllm_server.db import Database, metadata
 from forllm_server.queue import chunk_store, prompt_store
@@ -19,15 +19,16 @@ def test_the_prompt_of_the_newest_run_is_kept(database: Database, now: datetime)
     assert (found.layout, list(found.messages), found.breakdown) == ("thread-first/1", MESSAGES, {"prompt_tokens": 3})
 
 
-def test_what_was_deleted_long_ago_leaves_no_text_in_the_queue(database: Database, now: datetime) -> None:
+def test_what_was_erased_leaves_no_text_in_the_queue(database: Database, now: datetime) -> None:
     world = make_world(database, now)
     asked = queue_request(database, world, now)
     topics = metadata.tables["topics"]
     with database.transaction() as connection:
         prompt_store.replace_prompt(connection, asked.id, layout="x", messages=MESSAGES, breakdown={}, now=now)
         chunk_store.insert_chunk(connection, asked.id, run=1, seq=0, text="a", thinking="")
-        assert prompt_store.delete_texts_of_deleted(connection, deleted_before=now) == 0
-        connection.execute(topics.update().values(deleted_at=now - timedelta(days=31)))
-        assert prompt_store.delete_texts_of_deleted(connection, deleted_before=now - timedelta(days=30)) == 1
+        connection.execute(topics.update().values(deleted_at=now))
+        assert prompt_store.delete_texts_of_erased(connection) == 0
+        connection.execute(topics.update().values(title=""))
+        assert prompt_store.delete_texts_of_erased(connection) == 1
         assert prompt_store.find_prompt(connection, asked.id) is None
         assert chunk_store.find_partial(connection, asked.id) is None
