@@ -11,7 +11,7 @@ from forllm_server.forum.editing import restore_post
 from forllm_server.forum.model import Post, Subforum, Topic
 from forllm_server.forum.subforums import restore_subforum
 from forllm_server.forum.topics import restore_topic
-from forllm_server.forum.trash_store import list_trash, place_of
+from forllm_server.forum.trash_store import list_trash
 from forllm_server.jobs.erasing import Erased, erase_trash
 from forllm_server.personas.model import Persona
 from forllm_server.personas.trash import restore_persona
@@ -29,7 +29,7 @@ def show_list(query: dict[str, Any]) -> dict[str, Any]:
     after = decode_cursor(query.get("after"), datetime, str, int)
     with current().database.read() as connection:
         found = list_trash(connection, limit=query["limit"] + 1, after=after)
-    return page_of(found, query["limit"], place_of)
+    return page_of(found, query["limit"], lambda item: item.place)
 
 
 @blueprint.route("/trash", methods=["DELETE"])

@@ -24,17 +24,13 @@ from sqlalchemy import (
 )
 
 from forllm_server.db.types import metadata
-from forllm_server.forum.model import TrashItem, TrashKind
+from forllm_server.forum.model import TrashItem, TrashKind, TrashPlace
 from forllm_server.forum.tables import attachments, post_revisions, posts, subforums, topics
 
 _EXCERPT_CHARS = 200
 
 
-#: When it was deleted, its kind and its id: where a page of the trash ends. What is deleted together has one moment.
-Place = tuple[datetime, str, int]
-
-
-def list_trash(connection: Connection, *, limit: int, after: Place | None = None) -> list[TrashItem]:
+def list_trash(connection: Connection, *, limit: int, after: TrashPlace | None = None) -> list[TrashItem]:
     """What can be restored, last deleted first; with ``after`` what comes after that place."""
     personas = metadata.tables["personas"]
     parts = [
@@ -58,11 +54,6 @@ def list_trash(connection: Connection, *, limit: int, after: Place | None = None
             tuple_(*order) < tuple_(*(literal(part, each.type) for part, each in zip(after, order, strict=True)))
         )
     return [_item(row) for row in connection.execute(query)]
-
-
-def place_of(item: TrashItem) -> Place:
-    """Where it stands in the trash."""
-    return item.deleted_at, item.kind.value, item.id
 
 
 def is_post_erased(connection: Connection, post_id: int) -> bool:

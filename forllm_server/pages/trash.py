@@ -14,7 +14,7 @@ from forllm_server.forum.editing import restore_post
 from forllm_server.forum.model import TrashItem, TrashKind
 from forllm_server.forum.subforums import restore_subforum
 from forllm_server.forum.topics import restore_topic
-from forllm_server.forum.trash_store import list_trash, place_of
+from forllm_server.forum.trash_store import list_trash
 from forllm_server.jobs.erasing import erase_trash
 from forllm_server.pages.words import counted
 from forllm_server.personas.trash import restore_persona
@@ -99,4 +99,4 @@ def erase() -> Response:
 
 
 def _next(items: list[TrashItem], shown: list[TrashItem]) -> str:
-    return encode_cursor(*place_of(shown[-1])) if len(items) > len(shown) else ""
+    return encode_cursor(*shown[-1].place) if len(items) > len(shown) else ""

@@ -62,11 +62,20 @@ _DELETE_BELOW_ERASED = text(
     "SELECT llm_requests.id FROM llm_requests JOIN below ON below.id = llm_requests.post_id "
     "WHERE llm_requests.status IN ('succeeded', 'failed', 'cancelled'))"
 )
+# Summaries, experiments and rankings name no post: any of them may have held any of their topic's.
+_DELETE_WITHOUT_POST = text(
+    "DELETE FROM llm_prompts WHERE llm_request_id IN ("
+    "SELECT llm_requests.id FROM posts JOIN llm_requests ON llm_requests.topic_id = posts.topic_id "
+    "WHERE posts.deleted_at IS NOT NULL AND posts.content = '' AND llm_requests.post_id IS NULL "
+    "AND llm_requests.status IN ('succeeded', 'failed', 'cancelled'))"
+)
 
 
 def delete_texts_of_erased(connection: Connection) -> None:
-    """Erase the prompts and partial texts of requests about posts and topics that were erased, and the prompts of
-    those about posts below them."""
+    """Erase the prompts and partial texts of requests about posts and topics that were erased.
+
+    Also the prompts of those about posts below them, and of those in their topics that name no post.
+    """
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
     # One after the other, each from what was deleted: asked for with "or" the whole forum would be looked through.
     of_posts = select(llm_requests.c.id).join(posts, posts.c.id == llm_requests.c.post_id)
@@ -77,3 +86,4 @@ def delete_texts_of_erased(connection: Connection) -> None:
     connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(gone)))
     connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(gone)))
     connection.execute(_DELETE_BELOW_ERASED)
+    connection.execute(_DELETE_WITHOUT_POST)

@@ -11,7 +11,7 @@ from forllm_server.forum import editing, post_store, revision_store, subforum_st
 from forllm_server.forum.model import TrashKind
 from forllm_server.forum.tables import posts
 from forllm_server.forum.trash import Erasure, purge_trash
-from forllm_server.forum.trash_store import list_trash, place_of
+from forllm_server.forum.trash_store import list_trash
 from forllm_server.queue.llm_request_store import get_llm_request, insert_llm_request
 from forllm_server.queue.model import NewLlmRequest, Status
 from tests.forum.world import EVENING, add_subforum, minutes_later, open_topic, reply, start_topic
@@ -40,7 +40,7 @@ def test_the_trash_lists_what_was_deleted_last_first(database: Database) -> None
         topics.delete_topic(connection, other.id, minutes_later(2))
         subforums.delete_subforum(connection, kitchen.id, minutes_later(3))
         trash = list_trash(connection, limit=10)
-        assert list_trash(connection, limit=10, after=place_of(trash[1])) == trash[2:]
+        assert list_trash(connection, limit=10, after=trash[1].place) == trash[2:]
     assert [(item.kind, item.id, item.title, item.excerpt) for item in trash] == [
         (TrashKind.SUBFORUM, kitchen.id, "Kitchen", ""),
         (TrashKind.TOPIC, other.id, "Bread", ""),

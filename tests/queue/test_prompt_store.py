@@ -41,12 +41,12 @@ def test_what_stood_above_an_answer_leaves_its_prompt_when_it_was_erased(databas
     with database.transaction() as connection:
         erased, below, beside = (insert_post(connection, world.topic_id, now, number=number) for number in (1, 2, 3))
         connection.execute(posts.update().where(posts.c.id == below).values(parent_id=erased))
-    answered, waiting, other = (
+    answered, waiting, other, postless = (
         queue_request(database, world, now, post_id=post_id, answer_number=number).id
-        for post_id, number in ((below, 1), (below, 2), (beside, 1))
+        for post_id, number in ((below, 1), (below, 2), (beside, 1), (None, 1))
     )
     with database.transaction() as connection:
-        for each in (answered, waiting, other):
+        for each in (answered, waiting, other, postless):
             prompt_store.replace_prompt(connection, each, layout="x", messages=MESSAGES, breakdown={}, now=now)
         connection.execute(requests.update().where(requests.c.id != waiting).values(status="succeeded"))
         prompt_store.delete_texts_of_erased(connection)
@@ -54,5 +54,6 @@ def test_what_stood_above_an_answer_leaves_its_prompt_when_it_was_erased(databas
         connection.execute(posts.update().where(posts.c.id == erased).values(deleted_at=now, content=""))
         prompt_store.delete_texts_of_erased(connection)
         assert prompt_store.find_prompt(connection, answered) is None
+        assert prompt_store.find_prompt(connection, postless) is None
         assert prompt_store.find_prompt(connection, waiting) is not None
         assert prompt_store.find_prompt(connection, other) is not None
