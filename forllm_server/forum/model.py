@@ -188,6 +188,7 @@ class Post:
     version: int
     revision_count: int
     llm_request_id: int | None = None
+    persona_id: int | None = None
     persona_version_id: int | None = None
     persona_name: str | None = None
     model_name: str | None = None
@@ -273,6 +274,10 @@ class TrashKind(StrEnum):
     PERSONA = "persona"
 
 
+#: When something was deleted, its kind and its id. What is deleted together has one moment.
+TrashPlace = tuple[datetime, str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class TrashItem:
     """Something deleted that can still be restored.
@@ -286,3 +291,8 @@ class TrashItem:
     title: str
     excerpt: str
     deleted_at: datetime
+
+    @property
+    def place(self) -> TrashPlace:
+        """Where it stands in the trash, for the page after it."""
+        return self.deleted_at, self.kind.value, self.id

@@ -86,12 +86,6 @@ def list_page_around(connection: Connection, post: Post, *, limit: int) -> list[
     return before + [_post(row) for row in rows]
 
 
-def list_newer_posts(connection: Connection, topic_id: int, *, after_id: int, limit: int) -> list[Post]:
-    """Posts of a topic that were added after the post ``after_id``, oldest first: what a poll has not shown yet."""
-    query = _select().where(posts.c.topic_id == topic_id, posts.c.id > after_id)
-    return [_post(row) for row in connection.execute(query.order_by(posts.c.id).limit(limit))]
-
-
 def list_newest_places(connection: Connection, topic_id: int, *, limit: int) -> list[PostPlace]:
     """Where the newest posts of a topic stand that models are shown, the newest first."""
     query = (
@@ -283,8 +277,10 @@ def _get(connection: Connection, query: Select[Any]) -> Post:
 
 
 def _select() -> Select[Any]:
-    users = metadata.tables["users"]
-    return select(posts, users.c.name.label("user_name")).join(users, users.c.id == posts.c.owner_id)
+    users, versions = metadata.tables["users"], metadata.tables["persona_versions"]
+    persona_id = select(versions.c.persona_id).where(versions.c.id == posts.c.persona_version_id).scalar_subquery()
+    columns = (posts, users.c.name.label("user_name"), persona_id.label("persona_id"))
+    return select(*columns).join(users, users.c.id == posts.c.owner_id)
 
 
 def _select_there() -> Select[Any]:

@@ -7,6 +7,7 @@ lines asked are one transaction: after a crash it goes on with the next line.
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +15,15 @@ from sqlalchemy import Connection
 
 from forllm_server import log
 from forllm_server.batches import batch_store, cell_store, verdict_store
-from forllm_server.batches.checks import CheckKind, failed_of
+from forllm_server.batches.checks import TRIED_ELSEWHERE, Check, CheckKind, bare_json, failed_of
+from forllm_server.batches.fitting import TOO_LONG, faults_of
 from forllm_server.batches.matching import match_all
 from forllm_server.batches.model import Batch, BatchAsk, Line, Place, State
 from forllm_server.batches.template import fill
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ChosenModel
 from forllm_server.db import Database
+from forllm_server.db.lines import log_on_commit
 from forllm_server.errors import Conflict, Invalid, NotFound
 from forllm_server.forum.editing import add_reply
 from forllm_server.forum.topics import open_topic
@@ -202,12 +205,19 @@ def _check_answers(database: Database, batch_id: int) -> bool:
 
 def check_texts(batch: Batch, texts: Sequence[str]) -> list[tuple[str, ...]]:
     """What each of these answers fails, in words."""
-    patterns = [check.value for check in batch.checks if check.kind is CheckKind.MATCHES]
-    matched = {pattern: match_all(pattern, texts) for pattern in dict.fromkeys(patterns)}
+    faults = {check: _faults(check, texts) for check in batch.checks if check.kind in TRIED_ELSEWHERE}
     return [
-        failed_of(batch.checks, text, {pattern: verdicts[place] for pattern, verdicts in matched.items()})
+        failed_of(batch.checks, text, {check: found[place] for check, found in faults.items()})
         for place, text in enumerate(texts)
     ]
+
+
+def _faults(check: Check, texts: Sequence[str]) -> list[str | None]:
+    """Why each text fails a check that takes a process of its own; None where it passes."""
+    if check.kind is CheckKind.SCHEMA:
+        return faults_of(check.value, [bare_json(text) for text in texts])
+    words = {True: None, False: "", None: TOO_LONG}
+    return [words[found] for found in match_all(check.value, texts)]
 
 
 def _settle(database: Database, batch_id: int, now: datetime) -> None:
@@ -237,6 +247,9 @@ def _settle(database: Database, batch_id: int, now: datetime) -> None:
 
 
 def _pause(database: Database, batch_id: int, problem: str) -> None:
-    with database.transaction() as connection:
+    with suppress(NotFound), database.transaction() as connection:
+        # It may have been cancelled or deleted since: that stays so.
+        if batch_store.get_batch_to_change(connection, batch_id).state is not State.OPEN:
+            return
         batch_store.update_batch(connection, batch_id, state=State.PAUSED.value, problem=problem)
-    log.event("batch.paused", level=log.WARNING, batch=batch_id, detail=problem)
+        log_on_commit(connection, "batch.paused", level=log.WARNING, batch=batch_id, detail=problem)

@@ -156,6 +156,16 @@ def test_a_cancelled_batch_asks_nothing_more_and_cannot_be_resumed(forum: Forum)
         rules.resume_batch(connection, batch.id, clock.now())
 
 
+def test_what_a_batch_cannot_be_asked_for_does_not_take_its_cancel_back(forum: Forum) -> None:
+    database, world = forum
+    batch = create(database, world)
+    with database.transaction() as connection:
+        rules.cancel_batch(connection, batch.id, clock.now())
+    staging._pause(database, batch.id, "Its topic lies in the trash.")
+    staging._pause(database, 999, "It was deleted.")
+    assert get(database, batch.id).state is State.CANCELLED
+
+
 def test_failed_cells_are_tried_again_and_the_batch_is_unfinished_then(forum: Forum) -> None:
     database, world = forum
     batch = create(database, world)
@@ -261,7 +271,7 @@ def queue_request(connection: Connection, world: World, number: int) -> int:
 
 def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> None:
     evening.server.answer = lambda _body: Script(tokens=("yes",))
-    checks = (new_check("contains", "yes"), new_check("matches", "^no"))
+    checks = (new_check("contains", "yes"), new_check("matches", "^no"), new_check("schema", '{"title": "Nothing"}'))
     batch = create(evening.database, evening.world, lines=2, checks=checks)
     while evening.run():
         pass
@@ -271,7 +281,8 @@ def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> No
         prompt = find_prompt(connection, cells[1].llm_request_id)
     assert prompt is not None
     assert [message["content"] for message in prompt.messages if message["role"] == "user"] == ["Question 2"]
-    assert [(cell.text, cell.failed_checks) for cell in cells] == [("yes", ("matches “^no”",))] * 2
+    failed = ("matches “^no”", "fits the JSON Schema “Nothing”: it is no JSON")
+    assert [(cell.text, cell.failed_checks) for cell in cells] == [("yes", failed)] * 2
     assert get(evening.database, batch.id).finished_at is not None
 
 

@@ -1,8 +1,9 @@
 """Debates and councils from the first LLM request to the last, with all that can go wrong in between."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from forllm_server import clock
 from forllm_server.discussions.making import SeatDraft
@@ -10,19 +11,21 @@ from forllm_server.discussions.model import Ending, Limits, StepKind
 from forllm_server.errors import Invalid, NotFound, TopicLocked
 from forllm_server.experiments.candidate_store import list_candidates
 from forllm_server.experiments.model import Narrowing
-from forllm_server.forum.editing import delete_post
+from forllm_server.forum.editing import add_reply, delete_post
 from forllm_server.forum.topics import delete_topic
+from forllm_server.jobs import discussing
 from forllm_server.jobs.asking import TooManyAsked
 from forllm_server.jobs.fanning import cancel_group, new_group_id
 from forllm_server.jobs.partial_reply import post_partial_reply
 from forllm_server.queue import chunk_store
 from forllm_server.queue.control import cancel_llm_request
-from forllm_server.queue.llm_request_store import get_llm_request
-from forllm_server.queue.model import Status
+from forllm_server.queue.llm_request_store import get_llm_request, insert_llm_request
+from forllm_server.queue.model import LlmRequest, NewLlmRequest, Status
 from forllm_server.settings.values import change_settings
 from tests.jobs.conftest import Evening
 from tests.jobs.discussing_stage import Salon
 from tests.support.scripted_server import Script
+from tests.support.world import LOCAL_USER
 
 
 @pytest.fixture
@@ -35,6 +38,25 @@ def prompts(salon: Salon) -> list[str]:
 
 
 # -- debates
+
+
+def test_a_person_who_asks_the_same_of_the_same_at_that_moment_stops_no_debate(
+    salon: Salon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rivals: list[LlmRequest | None] = []
+
+    def insert(connection: Connection, new: NewLlmRequest, now: datetime) -> LlmRequest | None:
+        if not rivals:
+            rivals.append(insert_llm_request(connection, new, now))
+        return insert_llm_request(connection, new, now)
+
+    monkeypatch.setattr(discussing, "insert_llm_request", insert)
+    debate = salon.debate()
+    (turn,) = salon.steps(debate)
+    assert rivals[0] is not None
+    assert turn.llm_request_id != rivals[0].id
+    with salon.database.read() as connection:
+        assert get_llm_request(connection, turn.llm_request_id).answer_number == rivals[0].answer_number + 1
 
 
 def test_a_debate_takes_its_turns_and_is_summed_up(salon: Salon) -> None:
@@ -260,7 +282,9 @@ def test_a_council_ranks_without_names_and_its_chair_cites(salon: Salon) -> None
     assert len({step.post_id for step in opinions}) == 3
     asked = [prompt for prompt in prompts(salon) if "Rank them" in prompt]
     assert len(asked) == 3
-    assert all(name not in prompt.replace(f"{name} says answer.", "") for name in ("Poet",) for prompt in asked)
+    strangers = [prompt for prompt in asked if "You are Poet. You are Poet." not in prompt]
+    assert len(strangers) == 2
+    assert all("Poet" not in prompt.replace("Poet says answer.", "") for prompt in strangers)
     answer = salon.evening.posts()[-1]
     assert answer.author_name == "Chair"
     assert answer.parent_id == salon.evening.world.post_id
@@ -268,6 +292,24 @@ def test_a_council_ranks_without_names_and_its_chair_cites(salon: Salon) -> None
     assert salon.get(council).ending is Ending.ANSWERED
     for step in salon.steps(council, StepKind.RANKING):
         assert step.ranked == step.shown
+
+
+def test_who_ranks_sees_the_thread_above_the_post_and_all_opinions_whole(salon: Salon) -> None:
+    with salon.database.transaction() as connection:
+        reply = add_reply(
+            connection,
+            owner_id=LOCAL_USER,
+            parent_id=salon.evening.world.post_id,
+            content="And which of them in the shade?",
+            now=clock.now(),
+        )
+    council = salon.council(post_id=reply.id)
+    assert salon.run() == 7
+    first = salon.evening.posts()[0].content
+    for prompt in (prompt for prompt in prompts(salon) if "Rank them" in prompt):
+        assert prompt.index(first) < prompt.index("And which of them in the shade?") < prompt.index("Rank them")
+        assert prompt.count(" says answer.") == 3
+    assert all(step.ranked for step in salon.steps(council, StepKind.RANKING))
 
 
 def test_nobody_sees_the_opinion_of_another_one(salon: Salon) -> None:
