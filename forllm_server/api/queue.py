@@ -1,7 +1,7 @@
 """``/api/v1/queue``: the line as a whole, its pauses and its order, and doing the same to many LLM requests."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from forllm_server.api.schemas_queue import (
     ChangesOut,
     CountsOut,
     HistoryQuery,
+    ListedOut,
     MoveIn,
     PauseIn,
     PauseOut,
@@ -29,6 +30,7 @@ from forllm_server.catalog.backend_store import list_backends
 from forllm_server.clock import now
 from forllm_server.errors import Invalid, NotFound
 from forllm_server.jobs.forecast import forecast
+from forllm_server.jobs.listing import list_in_words
 from forllm_server.queue import bulk, line_store, llm_request_store, moving, pausing, plan_store
 from forllm_server.queue.backend_state_store import list_backend_states
 from forllm_server.queue.bulk import Action, Changes
@@ -38,6 +40,9 @@ from forllm_server.queue.pause_store import list_pauses
 from forllm_server.schedule.gate import read_gate
 from forllm_server.web.current import current
 from forllm_server.web.paging import decode_cursor
+
+#: So much of a question is shown in a list.
+QUESTION_CHARACTERS = 120
 
 blueprint = Noun("Queue", "The line of LLM requests as a whole.")
 
@@ -81,23 +86,17 @@ def show_plan(query: dict[str, Any]) -> dict[str, Any]:
         foretold = forecast(connection, now())
         running = plan_store.list_in_line(connection, [Status.RUNNING], limit=MOST_AT_ONCE)
         ids = [*(each.id for each in running), *(placed.id for placed in foretold.plan)]
-        planned = line_store.list_llm_requests_by_ids(connection, ids[start:stop])
-        positions = llm_request_store.list_positions(connection)
-    items = [
-        {
-            "llm_request": item,
-            "position": positions.get(item.id),
-            "starts_at": foretold.starts_at.get(item.id),
-            "done_by": foretold.done_by.get(item.id),
-        }
-        for item in planned
-    ]
+        items = _listed(connection, line_store.list_llm_requests_by_ids(connection, ids[start:stop]))
+    for item in items:
+        llm_request_id = item["llm_request"].id
+        item["starts_at"] = foretold.starts_at.get(llm_request_id)
+        item["done_by"] = foretold.done_by.get(llm_request_id)
     return {"items": items, "next": (stop,) if stop < len(ids) else None}
 
 
 @blueprint.route("/queue/history", methods=["GET"])
 @blueprint.arguments(HistoryQuery, location="query")
-@blueprint.response(200, listing(LlmRequestOut))
+@blueprint.response(200, listing(ListedOut))
 def show_history(query: dict[str, Any]) -> dict[str, Any]:
     """List all LLM requests, newest first, by what they were about.
 
@@ -108,9 +107,14 @@ def show_history(query: dict[str, Any]) -> dict[str, Any]:
     with current().database.read() as connection:
         wanted = HistoryFilter(statuses=statuses, **query)
         found = list_history(connection, wanted, before_id=after[0] if after else None, limit=limit)
-        positions = llm_request_store.list_positions(connection)
-    items = [{"llm_request": item, "position": positions.get(item.id)} for item in found.llm_requests]
+        items = _listed(connection, found.llm_requests)
     return {"items": items, "next": (found.next_id,) if found.next_id is not None else None}
+
+
+def _listed(connection: Connection, requests: Sequence[LlmRequest]) -> list[dict[str, Any]]:
+    positions = llm_request_store.list_positions(connection)
+    listed = list_in_words(connection, requests, now(), question_characters=QUESTION_CHARACTERS)
+    return [vars(each) | {"position": positions.get(each.llm_request.id)} for each in listed]
 
 
 @blueprint.route("/queue/pauses", methods=["GET"])

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Id, Moment, QueryId, one_of, text
-from forllm_server.api.schemas_llm import DoneByOut, LlmRequestOut, Statuses
+from forllm_server.api.schemas_llm import DoneByOut, LlmRequestOut, StandingOut, Statuses
 from forllm_server.queue.bulk import Action
 from forllm_server.queue.model import Status
 
@@ -179,7 +179,19 @@ class HistoryQuery(PageQuery):
     )
 
 
-class PlannedOut(LlmRequestOut):
+class ListedOut(LlmRequestOut):
+    """An LLM request as a list shows it."""
+
+    persona = fields.String(
+        required=True, attribute="persona_name", metadata={"description": "Its name; empty where nobody is asked."}
+    )
+    question = fields.String(
+        required=True, metadata={"description": "The first words of the post that is asked about."}
+    )
+    standing = fields.Nested(StandingOut, required=True)
+
+
+class PlannedOut(ListedOut):
     """An LLM request in the order of work."""
 
     starts_at = Moment(required=True, allow_none=True)

@@ -9,11 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from forllm_server.catalog.backend_store import list_backends
-from forllm_server.forum.post_store import list_posts
-from forllm_server.jobs import draft_asking
-from forllm_server.jobs.standing import Standing, list_standings
-from forllm_server.markup.excerpt import excerpt
-from forllm_server.personas.version_store import list_versions_by_ids
+from forllm_server.jobs.listing import list_in_words
+from forllm_server.jobs.standing import Standing
 from forllm_server.queue.model import LlmRequest
 
 QUESTION_CHARS = 40
@@ -74,29 +71,17 @@ HEADINGS = ("ID", "STATE", "PERSONA", "MODEL", "QUESTION", "WHAT NEXT")
 
 def read_rows(connection: Connection, requests: Sequence[LlmRequest], now: datetime) -> list[Row]:
     """The rows of these LLM requests, in their order; a fixed number of queries."""
-    standings = list_standings(connection, requests, now)
-    version_ids = {each.persona_version_id for each in requests if each.persona_version_id}
-    personas = {version.id: version.name for version in list_versions_by_ids(connection, version_ids)}
-    posts = {post.id: post for post in list_posts(connection, [each.post_id for each in requests if each.post_id])}
     backends = {backend.id: backend.name for backend in list_backends(connection)}
-    rows = []
-    for each in requests:
-        post = posts.get(each.post_id or 0)
-        rows.append(
-            Row(
-                llm_request=each,
-                standing=standings[each.id],
-                persona_name=personas.get(each.persona_version_id or 0, ""),
-                backend_name=backends.get(each.backend_id or 0, ""),
-                question=excerpt(post.content if post else _title(each), max_chars=QUESTION_CHARS),
-            )
+    return [
+        Row(
+            llm_request=each.llm_request,
+            standing=each.standing,
+            persona_name=each.persona_name,
+            backend_name=backends.get(each.llm_request.backend_id or 0, ""),
+            question=each.question,
         )
-    return rows
-
-
-def _title(asked: LlmRequest) -> str:
-    """What an LLM request is about that answers no post."""
-    return f"Persona: {asked.input.get('title', '')}" if asked.kind == draft_asking.NAME else ""
+        for each in list_in_words(connection, requests, now, question_characters=QUESTION_CHARS)
+    ]
 
 
 def table(rows: Iterable[Sequence[str]], headings: Sequence[str] = HEADINGS) -> list[str]:

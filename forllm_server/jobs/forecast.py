@@ -139,7 +139,8 @@ def _last(walked: Sequence[Walked]) -> DoneBy | None:
 
 def forecast_for_new(connection: Connection, asks: Sequence[NewAsk], now: datetime) -> Addition:
     """What asking these would add, for the composer to show before it is done. Nothing is stored."""
-    extra = [_as_if_asked(ask, _FIRST_NEW_ID + number, now) for number, ask in enumerate(asks)]
+    contexts = {like: _context_to_load(connection, like) for like in {_like(ask) for ask in asks}}
+    extra = [_as_if_asked(ask, _FIRST_NEW_ID + number, contexts[_like(ask)], now) for number, ask in enumerate(asks)]
     lines, around = read_lines(connection, now, extra=extra)
     backend_ids = {ask.backend_id for ask in asks}
     walked = [walk_line(line, around) for line in lines if line.record.id in backend_ids]
@@ -156,11 +157,31 @@ def forecast_for_new(connection: Connection, asks: Sequence[NewAsk], now: dateti
     )
 
 
-def _as_if_asked(ask: NewAsk, number: int, now: datetime) -> InLine:
+def _like(ask: NewAsk) -> tuple[int, int, int | None]:
+    """What the context that it is loaded with depends on."""
+    return (ask.backend_id, ask.model_id, ask.persona_version_id)
+
+
+def _context_to_load(connection: Connection, like: tuple[int, int, int | None]) -> int | None:
+    backend_id, model_id, version_id = like
+    return plan_store.find_context_to_load(
+        connection, backend_id=backend_id, model_id=model_id, persona_version_id=version_id
+    )
+
+
+def _as_if_asked(ask: NewAsk, number: int, context_tokens: int | None, now: datetime) -> InLine:
     lane = Lane.LIVE if ask.is_run_now else Lane.NIGHT
     return InLine(
         candidate=Candidate(
-            number, lane, 0, ask.model_id, ask.persona_version_id, ask.topic_id, now, owner_id=ask.owner_id
+            number,
+            lane,
+            0,
+            ask.model_id,
+            ask.persona_version_id,
+            ask.topic_id,
+            now,
+            owner_id=ask.owner_id,
+            context_tokens=context_tokens,
         ),
         status=Status.QUEUED,
         backend_id=ask.backend_id,

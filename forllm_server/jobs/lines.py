@@ -11,6 +11,7 @@ from forllm_server.catalog import backend_store
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.queue import plan_store, rate_store
 from forllm_server.queue.backend_state_store import list_backend_states, list_last_served
+from forllm_server.queue.dispatch import load
 from forllm_server.queue.estimate import (
     DoneBy,
     Duration,
@@ -225,11 +226,11 @@ def _running_step(each: InLine, around: Surroundings) -> Step:
 
 def _steps(line: Line, around: Surroundings, hours: Hours) -> list[Step]:
     steps = []
-    loaded = line.running[-1].candidate.model_id if line.running else None
+    loaded = load(line.running[-1].candidate) if line.running else None
     for each in (*line.queued, *line.waiting):
-        length = length_of(each, around, is_loaded=each.candidate.model_id == loaded)
+        length = length_of(each, around, is_loaded=load(each.candidate) == loaded)
         steps.append(Step(each.id, length, each.due_at, None if each.candidate.lane is Lane.LIVE else hours))
-        loaded = each.candidate.model_id
+        loaded = load(each.candidate)
     return steps
 
 

@@ -9,6 +9,7 @@ from forllm_server.catalog import backend_store
 from forllm_server.catalog.model import BackendKind, BackendRecord
 from forllm_server.queue.backend_state_store import list_last_served
 from forllm_server.queue.claiming import ClaimableBackend
+from forllm_server.queue.context_sql import LOADS_BY_CONTEXT
 from forllm_server.queue.dispatch import LastServed, may_fan_out
 from forllm_server.queue.job import Interruption
 from forllm_server.queue.model import Lane, LlmRequest
@@ -39,6 +40,7 @@ class NightPlan:
                 record.replies_at_once,
                 gate.is_open(record.id),
                 fans_out=_may_fan_out(connection, record, served.get(record.id)),
+                loads_by_context=record.kind.value in LOADS_BY_CONTEXT,
             )
             for record in records
             if find_pause(pauses, record.id, now) is None

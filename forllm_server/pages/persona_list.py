@@ -14,7 +14,7 @@ from forllm_server.personas.model import Results
 from forllm_server.personas.overview_store import list_overviews
 from forllm_server.personas.persona_store import count_personas, list_personas
 from forllm_server.personas.tag_store import list_tags
-from forllm_server.schedule.words import duration_words
+from forllm_server.schedule.words import took_words
 from forllm_server.settings.values import read_settings
 from forllm_server.web.current import current
 from forllm_server.web.forms import Form
@@ -69,17 +69,10 @@ def result_words(results: Results) -> list[str]:
     if results.failed:
         words.append(f"{results.failed:,} failed")
     if results.median_seconds is not None:
-        words.append(f"median {seconds_words(results.median_seconds)}")
+        words.append(f"median {took_words(results.median_seconds)}")
     if results.votes_up or results.votes_down:
         words.append(f"{counted(results.votes_up, 'vote')} for, {results.votes_down:,} against")
     return words
-
-
-def seconds_words(seconds: float) -> str:
-    """``4.2 s``, ``40 s``, ``3 min``."""
-    if seconds >= 120:
-        return duration_words(timedelta(seconds=seconds))
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def _url(text: str, tag: str, last_id: int | None = None) -> str:

@@ -24,8 +24,8 @@ from forllm_server.web.redirects import safe_next
 blueprint = Blueprint("queue_changes", __name__)
 
 MOST_AT_ONCE = 1000
-#: "Try all again" takes so many of the newest.
-_RETRIED = 1000
+#: What is done to all that failed takes so many of the newest.
+_FAILED_AT_ONCE = 1000
 _BIGGEST_ID = 2**63 - 1
 _REQUEUE = "requeue"
 _DONE = {
@@ -96,9 +96,22 @@ def change_chosen() -> Response:
 def retry_failed() -> Response:
     """Queue everything again that failed, the newest thousand at once."""
     with current().database.transaction() as connection:
-        failed = list_llm_requests(connection, statuses=[Status.FAILED], limit=_RETRIED)
-        changes = change_many(connection, Action.RETRY, [each.id for each in failed], now())
+        changes = change_many(connection, Action.RETRY, _failed_ids(connection), now())
     return _done(_words(changes, "queued again"), "/queue")
+
+
+@blueprint.post("/queue/failed/requeue")
+def requeue_failed() -> Response:
+    """Have another model answer everything that failed, the newest thousand at once."""
+    form = Form.of_request()
+    with current().database.transaction() as connection:
+        changes = _requeue(connection, _failed_ids(connection), form)
+    return _done(_words(changes, "given to the other model"), "/queue")
+
+
+def _failed_ids(connection: Connection) -> list[int]:
+    failed = list_llm_requests(connection, statuses=[Status.FAILED], limit=_FAILED_AT_ONCE)
+    return [each.id for each in failed]
 
 
 @blueprint.post("/queue/pause")

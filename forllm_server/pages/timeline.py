@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from forllm_server.queue.model import Happening, LlmRequestEvent
-from forllm_server.schedule.words import duration_words
+from forllm_server.schedule.words import took_words
 
 _WORDS: dict[Happening, str] = {
     Happening.QUEUED: "asked",
@@ -43,7 +43,7 @@ def timeline(events: Sequence[LlmRequestEvent]) -> list[Step]:
     steps = []
     before: datetime | None = None
     for event in events:
-        after = duration_words(event.at - before) if before is not None and event.at > before else ""
+        after = took_words((event.at - before).total_seconds()) if before is not None and event.at > before else ""
         detail = " ".join(filter(None, (event.detail, f"({event.worker})" if event.worker else "")))
         steps.append(Step(event.at, _WORDS[event.name], detail, after, event.name in _BAD))
         before = event.at

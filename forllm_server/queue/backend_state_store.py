@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select, text, update
 
 from forllm_server.db.types import UtcDateTime
+from forllm_server.queue.context_sql import served_last_where_it_loads
 from forllm_server.queue.dispatch import LastServed
 from forllm_server.queue.model import BackendState
 from forllm_server.queue.tables import backend_states
@@ -62,7 +63,11 @@ def delete_failures(connection: Connection, backend_id: int) -> bool:
 
 def list_last_served(connection: Connection) -> dict[int, LastServed]:
     """By backend, what it served last; a backend that served nothing yet is missing."""
-    rows = connection.execute(select(_c.backend_id, *_LAST_COLUMNS).where(_c.last_owner_id.is_not(None)))
+    context_tokens: ColumnElement[int] = literal_column(
+        served_last_where_it_loads("backend_states", connection.dialect.name)
+    )
+    columns = (_c.backend_id, *_LAST_COLUMNS, context_tokens)
+    rows = connection.execute(select(*columns).where(_c.last_owner_id.is_not(None)))
     return {row[0]: LastServed(*row[1:]) for row in rows}
 
 

@@ -12,7 +12,7 @@ from forllm_server.queue.dispatch import LastServed, choose, served
 from forllm_server.queue.identity import is_gone
 from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import Cause, LlmRequest, Status
-from forllm_server.queue.picks_store import Queued
+from forllm_server.queue.picks_store import LineKind, Queued
 from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, called_off, decide
 from forllm_server.queue.telling import tell_failed
 
@@ -22,12 +22,20 @@ LEASE = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class ClaimableBackend:
-    """What a claim must know of an enabled backend. ``fans_out``: see :func:`dispatch.may_fan_out`."""
+    """What a claim must know of an enabled backend. ``fans_out``: see :func:`dispatch.may_fan_out`.
+
+    ``loads_by_context``: its models are loaded with the context size of the request (``queue/context_sql.py``).
+    """
 
     id: int
     concurrency: int
     is_window_open: bool
     fans_out: bool = True
+    loads_by_context: bool = False
+
+    @property
+    def line(self) -> LineKind:
+        return LineKind(self.fans_out, self.loads_by_context)
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,12 @@ def claim(
     """
     for backend in backends:
         queued = picks_store.find_queued(
-            connection, backend.id, only_live=not backend.is_window_open, fans_out=backend.fans_out
+            connection, backend.id, only_live=not backend.is_window_open, line=backend.line
         )
         if queued is None or not _has_room(backend, queued, now):
             continue
         last = _last(queued, (own_last or {}).get(backend.id) if backend.concurrency > 1 else None)
-        picks = picks_store.find_picks(connection, backend.id, queued, last, fans_out=backend.fans_out)
+        picks = picks_store.find_picks(connection, backend.id, queued, last, line=backend.line)
         chosen = choose(picks, last, now)
         request = lease_store.update_to_running(
             connection, chosen.id, token=secrets.token_hex(8), until=now + LEASE, worker=worker, now=now

@@ -3,7 +3,8 @@
 The lane decides first, then a person's own order, then priority. Those that these leave equal are *peers*; among them
 
 1. the oldest goes first when it has been passed over too often, or for a full day (:func:`is_due`);
-2. the loaded model goes on; when it has nothing left, the oldest peer decides which one is loaded next;
+2. the loaded model goes on, with the context size it is loaded with where that is part of loading it; when it has
+   nothing left, the oldest peer decides what is loaded next;
 3. within a model the thread that the server holds goes on, persona by persona, each by age;
 4. when it ends, or its owner has had a turn (:data:`TURN`) while others wait, the next owner has theirs; of an
    owner's requests those of the persona that the server holds go first, then persona by persona, each by age.
@@ -35,7 +36,11 @@ WORTH_READING_AGAIN = 0.5
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the order needs to know of a queued LLM request."""
+    """What the order needs to know of a queued LLM request.
+
+    ``context_tokens``: what its model has to be loaded with, where a server loads models by the context of the request
+    (Ollama); None elsewhere.
+    """
 
     id: int
     lane: Lane
@@ -46,6 +51,7 @@ class Candidate:
     created_at: datetime
     pinned: float | None = None
     owner_id: int = 0
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,8 @@ class LastServed:
     """What a backend worked on last: the model it has loaded and the prefix it has cached, and whose turn it was.
 
     ``passed_over``: how often in a row the oldest peer was not the one. ``in_turn``: how many in a row the owner had
-    while others waited.
+    while others waited. ``context_tokens``: what the model is loaded with; None where nobody knows, or where it is not
+    part of loading.
     """
 
     model_id: int | None
@@ -62,11 +69,12 @@ class LastServed:
     owner_id: int = 0
     passed_over: int = 0
     in_turn: int = 0
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True)
 class Picks:
-    """All that a choice depends on. The last four are of the oldest's rank and on the loaded model, or None.
+    """All that a choice depends on. The last four are of the oldest's rank and need no load, or None.
 
     ``has_peers``: another one has the oldest's rank. ``same_prompt``: thread and persona are those last served;
     ``same_thread``: the first of the thread, persona by persona. ``next_persona`` and ``next_first``: of the owner
@@ -92,6 +100,11 @@ def persona_order(candidate: Candidate) -> tuple[int, int]:
     return (candidate.persona_version_id or 0, candidate.id)
 
 
+def load(of: Candidate | LastServed) -> tuple[int | None, int | None]:
+    """What a server must have loaded for it: two requests with the same need no load between them."""
+    return (of.model_id, of.context_tokens)
+
+
 def choose(picks: Picks, last: LastServed | None, now: datetime) -> Candidate:
     """The request to run next."""
     if last is None or picks.oldest.pinned is not None or picks.next_first is None or is_due(picks, last, now):
@@ -109,7 +122,13 @@ def is_due(picks: Picks, last: LastServed, now: datetime) -> bool:
 
 def served(chosen: Candidate, picks: Picks, last: LastServed | None) -> LastServed:
     """What the backend has worked on last once this one is chosen, and how the turns then stand."""
-    after = LastServed(chosen.model_id, chosen.persona_version_id, chosen.topic_id, chosen.owner_id)
+    after = LastServed(
+        chosen.model_id,
+        chosen.persona_version_id,
+        chosen.topic_id,
+        chosen.owner_id,
+        context_tokens=chosen.context_tokens,
+    )
     if last is None:
         return after
     return replace(after, passed_over=_passed_over(chosen, picks, last), in_turn=_in_turn(chosen, picks, last))
@@ -125,7 +144,7 @@ def _passed_over(chosen: Candidate, picks: Picks, last: LastServed) -> int:
 def _in_turn(chosen: Candidate, picks: Picks, last: LastServed) -> int:
     first = picks.next_first
     is_alone = first is None or first.owner_id == last.owner_id
-    if is_alone or chosen.model_id != last.model_id:
+    if is_alone or load(chosen) != load(last):
         return 0
     return last.in_turn + 1 if chosen.owner_id == last.owner_id else 1
 
@@ -137,7 +156,7 @@ def pick(candidates: Sequence[Candidate], last: LastServed | None) -> Picks | No
     best = min(rank(each) for each in candidates)
     peers = [each for each in candidates if rank(each) == best]
     picks = Picks(min(peers, key=lambda each: each.id), has_peers=len(peers) > 1)
-    group = [each for each in peers if last is not None and each.model_id == last.model_id]
+    group = [each for each in peers if last is not None and load(each) == load(last)]
     if last is None or not group or picks.oldest.pinned is not None:
         return picks
     thread = [each for each in group if last.topic_id is not None and each.topic_id == last.topic_id]

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from forllm_server.queue.dispatch import Candidate, LastServed, Picks, choose, persona_order, rank, served
+from forllm_server.queue.dispatch import Candidate, LastServed, Picks, choose, load, persona_order, rank, served
 
-#: Names what is reused, or whose turn it is: the kind, then the ids it goes by.
-Key = tuple[str | int | None, ...]
+#: What has to be loaded: model and context size.
+Load = tuple[int | None, int | None]
+#: Names what is reused, or whose turn it is: the kind, then what it goes by.
+Key = tuple[str | int | Load | None, ...]
 
 #: No longer line is laid out; what comes after it is only counted.
 LONGEST_PLAN = 2000
@@ -46,9 +48,9 @@ class _Shelf:
     def __init__(self, peers: Iterable[Candidate]) -> None:
         self._held: dict[int, Candidate] = {}
         self._heaps: dict[Key, list[tuple[int, int]]] = {}
-        #: by model: whose requests there are, and how many of each
-        self._owners: dict[int | None, list[int]] = {}
-        self._numbers: dict[tuple[int | None, int], int] = {}
+        #: by what has to be loaded: whose requests there are, and how many of each
+        self._owners: dict[Load, list[int]] = {}
+        self._numbers: dict[tuple[Load, int], int] = {}
         for each in peers:
             self._add(each)
 
@@ -60,23 +62,23 @@ class _Shelf:
         heapq.heappush(self._heaps.setdefault((), []), (0, candidate.id))
         for key in _keys(candidate, candidate.owner_id):
             heapq.heappush(self._heaps.setdefault(key, []), persona_order(candidate))
-        pair = (candidate.model_id, candidate.owner_id)
+        pair = (load(candidate), candidate.owner_id)
         if not self._numbers.get(pair):
-            insort(self._owners.setdefault(candidate.model_id, []), candidate.owner_id)
+            insort(self._owners.setdefault(load(candidate), []), candidate.owner_id)
         self._numbers[pair] = self._numbers.get(pair, 0) + 1
 
     def take(self, candidate: Candidate) -> None:
         del self._held[candidate.id]
-        pair = (candidate.model_id, candidate.owner_id)
+        pair = (load(candidate), candidate.owner_id)
         self._numbers[pair] -= 1
         if not self._numbers[pair]:
-            self._owners[candidate.model_id].remove(candidate.owner_id)
+            self._owners[load(candidate)].remove(candidate.owner_id)
 
     def pick(self, last: LastServed | None) -> Picks:
         """The same as :func:`forllm_server.queue.dispatch.pick` finds by looking at each."""
         oldest = self._first(())
         assert oldest is not None
-        owners = self._owners.get(last.model_id) if last else None
+        owners = self._owners.get(load(last)) if last else None
         if last is None or not owners or oldest.pinned is not None:
             return Picks(oldest, len(self) > 1)
         following = bisect_right(owners, last.owner_id)
@@ -101,12 +103,12 @@ class _Shelf:
 
 def _keys(like: Candidate | LastServed, owner_id: int) -> tuple[Key, Key, Key, Key]:
     """Where its prompt, its thread, its persona and its owner's requests are found."""
-    persona = like.persona_version_id or 0
+    persona, loaded = like.persona_version_id or 0, load(like)
     return (
-        ("prompt", like.model_id, like.topic_id, persona),
-        ("thread", like.model_id, like.topic_id),
-        ("persona", like.model_id, owner_id, persona),
-        ("turn", like.model_id, owner_id),
+        ("prompt", loaded, like.topic_id, persona),
+        ("thread", loaded, like.topic_id),
+        ("persona", loaded, owner_id, persona),
+        ("turn", loaded, owner_id),
     )
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, literal_column, select, text, update
 
 from forllm_server.db import metadata
 from forllm_server.db.types import Id
 from forllm_server.queue.backend_state_store import list_last_served
+from forllm_server.queue.context_sql import context_where_it_loads
 from forllm_server.queue.dispatch import Candidate
 from forllm_server.queue.model import Lane, Status
 from forllm_server.queue.plan import LONGEST_PLAN, order
@@ -67,7 +69,8 @@ class Crowd:
 
 def list_queued(connection: Connection, backend_id: int, *, limit: int) -> list[InLine]:
     """The first ``limit`` queued requests of a backend in the order of the line, by the index of the claim."""
-    return [_in_line(row) for row in connection.execute(_QUEUED, {"id_": backend_id, "limit_": limit}).mappings()]
+    query = _QUEUED[connection.dialect.name]
+    return [_in_line(row) for row in connection.execute(query, {"id_": backend_id, "limit_": limit}).mappings()]
 
 
 def list_line(connection: Connection, backend_id: int, now: datetime, *, limit: int = LONGEST_PLAN) -> Sequence[InLine]:
@@ -89,24 +92,48 @@ def list_in_line(
     connection: Connection, statuses: Sequence[Status], *, limit: int, backend_id: int | None = None
 ) -> list[InLine]:
     """The first ``limit`` live requests in these states, in the order of the line; of one backend or of all."""
-    query = select(*_COLUMNS).where(_c.status.in_([status.value for status in statuses]))
+    query = select(*_columns(connection.dialect.name)).where(_c.status.in_([status.value for status in statuses]))
     if backend_id is not None:
         query = query.where(_c.backend_id == backend_id)
     return [_in_line(row) for row in connection.execute(query.order_by(*ORDER_IN_LINE).limit(limit)).mappings()]
 
 
-_QUEUED = (
-    select(*_COLUMNS)
+def _columns(dialect: str) -> list[ColumnElement[Any]]:
+    return [*_COLUMNS, literal_column(context_where_it_loads("llm_requests", dialect)).label("context_tokens")]
+
+
+_QUEUED = {
+    dialect: select(*_columns(dialect))
     .where(text("status = 'queued'"), _c.backend_id == bindparam("id_", type_=Id))
     .order_by(*ORDER_IN_LINE)
     .limit(bindparam("limit_"))
+    for dialect in ("sqlite", "postgresql")
+}
+_NEW = (
+    "SELECT CAST(:backend_id AS BIGINT) AS backend_id, CAST(:model_id AS BIGINT) AS model_id, "
+    "(SELECT v.parameters FROM persona_versions v WHERE v.id = :persona_version_id) AS parameters"
 )
+_CONTEXT_OF_NEW = {
+    dialect: text(f"SELECT {context_where_it_loads('n', dialect)} FROM ({_NEW}) n").bindparams(
+        *(bindparam(name, type_=Id) for name in ("backend_id", "model_id", "persona_version_id"))
+    )
+    for dialect in ("sqlite", "postgresql")
+}
 _LONGER = (
     select(_c.id)
     .where(text("status = 'queued'"), _c.backend_id == bindparam("id_", type_=Id))
     .limit(1)
     .offset(bindparam("number"))
 )
+
+
+def find_context_to_load(
+    connection: Connection, *, backend_id: int, model_id: int, persona_version_id: int | None
+) -> int | None:
+    """The context that the model is loaded with for this persona; None where it is not part of loading."""
+    named = {"backend_id": backend_id, "model_id": model_id, "persona_version_id": persona_version_id}
+    found: int | None = connection.execute(_CONTEXT_OF_NEW[connection.dialect.name], named).scalar_one()
+    return found
 
 
 def has_more_queued(connection: Connection, backend_id: int, number: int) -> bool:
@@ -178,6 +205,7 @@ def _in_line(values: RowMapping) -> InLine:
             values["created_at"],
             values["pinned"],
             values["owner_id"],
+            values["context_tokens"],
         ),
         status=Status(values["status"]),
         backend_id=values["backend_id"],

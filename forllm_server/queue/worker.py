@@ -54,6 +54,12 @@ class _OwnLast(threading.local):
         self.served: dict[int, LastServed] = {}
 
 
+_UNKNOWN_KIND = (
+    "This FORLLM does not know LLM requests of the kind “{}”: a newer version has asked for it. "
+    "Bring all workers up to date, then try again."
+)
+
+
 class WorkerPool:
     """``start()`` it, and ``stop()`` it: running generations are checkpointed and released."""
 
@@ -212,7 +218,12 @@ class WorkerPool:
         """The boundary of an attempt: whatever goes wrong inside becomes a visible state, never a lost request."""
         try:
             job.raise_if_interrupted()
-            self.kinds[job.request.kind].run(job)
+            kind = self.kinds.get(job.request.kind)
+            if kind is None:
+                # Not for good: another worker, or this one once it is up to date, may know it.
+                self._end_faulty(job, Fault(Cause.INTERNAL, _UNKNOWN_KIND.format(job.request.kind)))
+                return
+            kind.run(job)
             if not job.is_settled:
                 raise RuntimeError(f"a job of kind {job.request.kind!r} ended without an answer or an error")
             outcomes.log_success(job)

@@ -44,6 +44,13 @@ def duration_words(duration: timedelta) -> str:
     return f"{hours} h {minutes_left:02}" if hours else f"{minutes} min"
 
 
+def took_words(seconds: float) -> str:
+    """``4.2 s``, ``40 s``, ``3 min``: how long something took."""
+    if seconds >= 120:
+        return duration_words(timedelta(seconds=seconds))
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
 def moment_words(moment: datetime, at: datetime, zone: ZoneInfo) -> str:
     """``22:30``; ``tomorrow 16:56`` where that could be taken for today, from 24 hours on with its weekday, from six
     days on with its date."""

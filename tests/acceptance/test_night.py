@@ -40,6 +40,9 @@ MODELS = ("small:1b", "middle:8b", "large:30b")
 #: (tokens read a second, tokens written a second, seconds to load) of each model
 PACE = {"small:1b": (900.0, 40.0, 4.0), "middle:8b": (300.0, 12.0, 12.0), "large:30b": (120.0, 5.0, 30.0)}
 PERSONAS = 5
+#: Personas that want more context than the others: for them the server loads the model anew.
+FAR_SIGHTED = {3, 4}
+WIDE_CONTEXT = 16_384
 QUESTIONS = 200
 TOPICS = 40
 #: hours in which the models may work: (from, until) in minutes of the day, UTC
@@ -53,7 +56,7 @@ class Machine:
     """The clock, and a model server whose work moves it."""
 
     moment: datetime = EVENING
-    loaded: str = ""
+    loaded: tuple[str, int] = ("", 0)
     loads: int = 0
     dice: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -70,9 +73,10 @@ class Machine:
         usual = 60 + 40 * int(voice)
         tokens = round(usual * self.dice.uniform(0.7, 1.3))
         reading, writing, loading = PACE[model]
-        load_seconds = loading if model != self.loaded else 0.0
-        self.loads += model != self.loaded
-        self.loaded = model
+        wanted = (model, int(body["options"]["num_ctx"]))
+        load_seconds = loading if wanted != self.loaded else 0.0
+        self.loads += wanted != self.loaded
+        self.loaded = wanted
         took = (load_seconds, prompt_tokens / reading, tokens / writing)
         self.moment += timedelta(seconds=sum(took))
         nanoseconds = [round(seconds * 1e9) for seconds in took]
@@ -100,6 +104,7 @@ class Night:
                     owner_id=LOCAL_USER,
                     name=f"Persona {number}",
                     instructions=f"Speak with voice {number}.",
+                    parameters={"context_tokens": WIDE_CONTEXT} if number in FAR_SIGHTED else {},
                     now=EVENING,
                 ).id
                 for number in range(PERSONAS)
@@ -156,8 +161,8 @@ class Night:
             return read_score(connection, last=QUESTIONS)
 
     def rows(self, ids: list[int]) -> list[Any]:
-        """The requests as they were served: id, model, start, end, state."""
-        query = "SELECT id, model_id, started_at, finished_at, status FROM llm_requests ORDER BY started_at, id"
+        """The requests as they were served: id, model, persona, start, end, state."""
+        query = "SELECT id, model_id, persona_id, started_at, status FROM llm_requests ORDER BY started_at, id"
         with self.database.read() as connection:
             return [row for row in connection.execute(text(query)) if row.id in set(ids)]
 
@@ -217,10 +222,12 @@ def test_a_night_is_used_as_it_was_planned(night: Night) -> None:
     assert all(_is_open(start) for start in starts)
     assert all(earlier < later for earlier, later in pairwise(starts))
     assert {start.hour for start in starts} == {22, 2}
-    # Three models need three loads; the order in which they were asked for would have taken well over a hundred.
+    # Three models with two sizes of context need six loads; the order in which they were asked for would have taken
+    # well over a hundred, and one by models alone dozens.
     loads = night.machine.loads - loads_before
-    in_order_asked = sum(one != other for one, other in pairwise(row.model_id for row in sorted(served)))
-    assert loads <= len(MODELS) < 100 < in_order_asked, (loads, in_order_asked)
+    asked = [(row.model_id, night.persona_ids.index(row.persona_id) in FAR_SIGHTED) for row in sorted(served)]
+    in_order_asked = sum(one != other for one, other in pairwise(asked))
+    assert loads <= 2 * len(MODELS) < 100 < in_order_asked, (loads, in_order_asked)
     assert foretold.all_done_by is not None
     assert foretold.all_done_by.low_at <= night.machine.moment <= foretold.all_done_by.high_at
     score = night.score()

@@ -179,6 +179,17 @@ def test_a_longer_plan_costs_no_more_queries(
     assert count_queries(sqlite_database, lambda: client.get("/api/v1/queue/plan")) == few
 
 
+def test_lists_say_who_is_asked_about_what_and_why_it_waits(client: FlaskClient, ids: list[int]) -> None:
+    client.post(f"/api/v1/llm-requests/{ids[0]}/hold")
+    for path in ("plan", "history"):
+        items = client.get(f"/api/v1/queue/{path}").get_json()["items"]
+        item = next(item for item in items if item["id"] == ids[1])
+        assert item["persona"] == "Assistant"
+        assert item["question"] == "When do I cut them?"
+        assert item["standing"]["label"] == "next in line"
+        assert item["standing"]["sentence"]
+
+
 def count_queries(database: Database, act: Callable[[], object]) -> int:
     statements: list[str] = []
 

@@ -7,6 +7,8 @@ import pytest
 import time_machine
 
 from forllm_server.db import Database
+from forllm_server.queue.llm_request_store import list_by_ids
+from forllm_server.queue.model import Status
 from forllm_server.queue.worker_store import replace_worker
 from tests.pages.conftest import Browser
 from tests.pages.queue_stage import clock_stands, fail, have_window, post, titles, world
@@ -131,6 +133,21 @@ def test_all_that_failed_can_be_queued_again_at_once(
     browser.open("/queue?show=failed")
     browser.send("/queue/failed/retry", {})
     assert "3 requests queued again." in browser.words()
+
+
+def test_all_that_failed_can_be_asked_of_another_model_at_once(
+    browser: Browser, world: World, sqlite_database: Database, now: datetime
+) -> None:
+    with sqlite_database.transaction() as connection:
+        other_id = insert_model(connection, world.backend_id, now, name="llama3.1:8b")
+    failed = [fail(sqlite_database, world, now, cause).id for cause in ("error", "internal", "model_gone")]
+    assert post(browser, "/queue/failed/requeue").status_code == 422
+    browser.open("/queue?show=failed")
+    browser.send("/queue/failed/requeue", {"model_id": str(other_id)})
+    assert "3 requests given to the other model." in browser.words()
+    with sqlite_database.read() as connection:
+        found = list_by_ids(connection, failed).values()
+    assert {(each.status, each.model_id) for each in found} == {(Status.QUEUED, other_id)}
 
 
 def test_pausing_is_said_in_the_heading_and_in_the_corner_until_it_is_resumed(

@@ -16,6 +16,7 @@ from forllm_server.queue.dispatch import (
     Candidate,
     LastServed,
     choose,
+    load,
     may_fan_out,
     pick,
     rank,
@@ -61,9 +62,9 @@ def in_order(candidates: Sequence[Candidate], last: LastServed | None = HELD) ->
 
 
 def loads(order: Sequence[Candidate]) -> int:
-    """How often another model is loaded."""
-    models = [None, *(each.model_id for each in order)]
-    return sum(before != after for before, after in pairwise(models))
+    """How often another model is loaded, or the same one with another context size."""
+    loaded = [None, *(load(each) for each in order)]
+    return sum(before != after for before, after in pairwise(loaded))
 
 
 def test_nothing_queued_gives_nothing() -> None:
@@ -109,6 +110,31 @@ def test_within_a_thread_it_goes_persona_by_persona() -> None:
 def test_two_hundred_mixed_requests_load_each_model_once() -> None:
     waiting = [candidate(number, model_id=1 + number % 3, topic_id=number // 7) for number in range(200)]
     assert loads(in_order(waiting, None)) == 3
+
+
+def test_where_the_context_size_is_loaded_with_the_model_each_pair_is_loaded_once() -> None:
+    sizes = (4096, 16384)
+    waiting = [
+        candidate(
+            number,
+            model_id=1 + number % 3,
+            context_tokens=sizes[number % 2],
+            persona_version_id=1 + number % 4,
+            topic_id=number // 7,
+            owner_id=1 + number % 5,
+        )
+        for number in range(200)
+    ]
+    assert loads(in_order(waiting, None)) == 6
+    # With nothing said of sizes the very same line would load for nearly every change of the persona.
+    blind = in_order([replace(each, context_tokens=None) for each in waiting], None)
+    assert loads([waiting[each.id] for each in blind]) > 60
+
+
+def test_the_thread_that_is_held_is_left_for_the_context_size_that_is_loaded() -> None:
+    waiting = [candidate(1, context_tokens=8192), candidate(2, topic_id=7, context_tokens=4096)]
+    assert chosen(waiting, replace(HELD, context_tokens=4096)) == 2
+    assert chosen(waiting, HELD) == 1, "nobody knows what is loaded, so the oldest decides"
 
 
 def test_an_old_backlog_is_still_served_in_groups() -> None:
@@ -172,6 +198,7 @@ candidates = st.builds(
     persona_version_id=st.integers(1, 3),
     topic_id=st.integers(1, 3),
     owner_id=st.integers(1, 3),
+    context_tokens=st.sampled_from((None, 4096, 8192)),
 )
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
 from forllm_server.queue import backend_state_store, claiming, picks_store, plan_store
 from forllm_server.queue.claiming import ClaimableBackend
 from forllm_server.queue.dispatch import STARVING_AFTER, TURN, LastServed, pick
 from forllm_server.queue.model import LlmRequest
 from forllm_server.queue.tables import llm_requests
 from tests.support.world import World, insert_model, insert_topic, insert_user, make_world, queue_request
+from tests.support.world import insert as insert_row
 
 
 @pytest.fixture
@@ -22,7 +23,9 @@ def world(database: Database, now: datetime) -> World:
     return make_world(database, now)
 
 
-def fill(database: Database, world: World, now: datetime, dice: random.Random, number: int) -> None:
+def fill(
+    database: Database, world: World, now: datetime, dice: random.Random, number: int, *, personas: Any = (1, None)
+) -> None:
     """A line as mixed as it can be, written directly."""
     with database.transaction() as connection:
         owners = [1, *(insert_user(connection, now, name=f"Guest {each}") for each in range(dice.randrange(3)))]
@@ -37,10 +40,11 @@ def fill(database: Database, world: World, now: datetime, dice: random.Random, n
                 "lane": dice.choice(["night"] * 9 + ["live"]),
                 "priority": dice.choice([0] * 8 + [1]),
                 "topic_id": dice.choice(topics),
-                "persona_version_id": dice.choice([1, None]),
+                "persona_id": 1,
+                "persona_version_id": dice.choice(personas),
                 "backend_id": world.backend_id,
                 "model_id": dice.choice(models),
-                "parameters": {},
+                "parameters": dice.choice([{}, {"context_tokens": 8192}, {"context_tokens": 4096}]),
                 "input": {},
                 "created_at": now - dice.choice(ages),
                 "pinned": dice.choice([None] * 9 + [1.5]),
@@ -53,6 +57,15 @@ def fill(database: Database, world: World, now: datetime, dice: random.Random, n
             backend_state_store.replace_last_served(connection, world.backend_id, last, now=now)
 
 
+def insert_version(database: Database) -> int:
+    """One more version of the built-in persona; its id."""
+    versions = metadata.tables["persona_versions"]
+    with database.transaction() as connection:
+        row = dict(connection.execute(versions.select().limit(1)).mappings().one())
+        del row["id"]
+        return insert_row(connection, "persona_versions", **row | {"number": 99})
+
+
 def places(database: Database, now: datetime) -> list[int]:
     """The ids in the order of the places that are told."""
     with database.read() as connection:
@@ -61,12 +74,15 @@ def places(database: Database, now: datetime) -> list[int]:
     return sorted(positions, key=lambda each: positions[each])
 
 
-def claim_and_end(database: Database, world: World, now: datetime) -> LlmRequest | None:
+def claim_and_end(
+    database: Database, world: World, now: datetime, *, loads_by_context: bool = False
+) -> LlmRequest | None:
     """What a worker takes, which ends at once."""
     with database.transaction() as connection:
-        backends = [ClaimableBackend(world.backend_id, 1, True)]
+        backends = [ClaimableBackend(world.backend_id, 1, True, loads_by_context=loads_by_context)]
         claimed = claiming.claim(connection, backends=backends, worker="w", now=now)
-        connection.execute(update(llm_requests).where(llm_requests.c.status == "running").values(status="succeeded"))
+        is_running = llm_requests.c.status == "running"
+        connection.execute(update(llm_requests).where(is_running).values(status="succeeded", finished_at=now))
     return claimed.request if claimed else None
 
 
@@ -81,6 +97,75 @@ def test_claims_take_the_line_in_the_order_of_the_plan(
     while request := claim_and_end(database, world, now):
         taken.append(request.id)
     assert taken == planned
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_models_are_loaded_by_context_size_claims_take_the_order_of_the_plan_too(
+    database: Database, now: datetime, seed: int
+) -> None:
+    world = make_world(database, now, kind="ollama")
+    dice = random.Random(seed)
+    fill(database, world, now, dice, 40, personas=(1, insert_version(database)))
+    planned = places(database, now)
+    taken: list[int] = []
+    while request := claim_and_end(database, world, now + timedelta(milliseconds=len(taken)), loads_by_context=True):
+        taken.append(request.id)
+        assert places(database, now) == planned[len(taken) :], "the plan goes on from what is loaded"
+    assert taken == planned
+
+
+def test_one_model_asked_with_two_context_sizes_is_loaded_twice_and_not_at_every_turn(
+    database: Database, now: datetime
+) -> None:
+    world = make_world(database, now, kind="ollama")
+    for number in range(60):
+        parameters = {"context_tokens": 8192} if number % 2 else {}
+        queue_request(database, world, now, answer_number=number + 1, parameters=parameters)
+    taken: list[int | None] = []
+    while request := claim_and_end(database, world, now + timedelta(milliseconds=len(taken)), loads_by_context=True):
+        taken.append(request.parameters.get("context_tokens"))
+    assert taken == [None] * 30 + [8192] * 30
+
+
+def test_a_second_place_keeps_to_the_context_size_that_is_loaded(database: Database, now: datetime) -> None:
+    world = make_world(database, now, kind="ollama")
+    with database.transaction() as connection:
+        topics = [insert_topic(connection, world, now) for _ in range(4)]
+    for topic_id, context_tokens in zip(topics, (8192, 4096, 16384, 8192), strict=True):
+        queue_request(database, world, now, topic_id=topic_id, parameters={"context_tokens": context_tokens})
+    backends = [ClaimableBackend(world.backend_id, 4, True, loads_by_context=True)]
+    taken = []
+    for number in range(4):
+        with database.transaction() as connection:
+            later = now + timedelta(milliseconds=number)
+            claimed = claiming.claim(connection, backends=backends, worker="w", now=later)
+        assert claimed is not None
+        taken.append(claimed.request.parameters["context_tokens"])
+    assert taken == [8192, 8192, 4096, 16384]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "details", "expected"),
+    [
+        pytest.param("ollama", {}, {}, 4096, id="as the model is set"),
+        pytest.param("ollama", {"context_tokens": 8192}, {}, 8192, id="as was wished"),
+        pytest.param(
+            "ollama", {"context_tokens": 8192}, {"trained_context_tokens": 6000}, 6000, id="no more than trained"
+        ),
+        pytest.param("ollama", {"context_tokens": "many"}, {}, 4096, id="nonsense is no wish"),
+        pytest.param("llama_cpp", {"context_tokens": 2048}, {}, None, id="a server that has loaded its own"),
+    ],
+)
+def test_what_a_model_is_loaded_with(
+    database: Database, now: datetime, kind: str, parameters: Any, details: Any, expected: int | None
+) -> None:
+    world = make_world(database, now, kind=kind)
+    with database.transaction() as connection:
+        connection.execute(metadata.tables["models"].update().values(details=details))
+    queue_request(database, world, now, parameters=parameters)
+    with database.read() as connection:
+        [found] = plan_store.list_queued(connection, world.backend_id, limit=2)
+    assert found.candidate.context_tokens == expected
 
 
 def test_the_picks_by_index_are_those_found_by_looking_at_each(database: Database, world: World, now: datetime) -> None:

@@ -168,6 +168,14 @@ def test_a_job_that_ends_without_a_word_is_an_error(stage: Stage) -> None:
     assert stage.get(asked).cause is Cause.INTERNAL
 
 
+def test_a_kind_that_only_a_newer_version_knows_is_an_error_that_says_so(stage: Stage) -> None:
+    asked = stage.ask(kind="prophecy", max_attempts=1)
+    stage.pool(answer).run_next()
+    failed = stage.get(asked)
+    assert (failed.status, failed.cause) == (Status.FAILED, Cause.INTERNAL)
+    assert "of the kind “prophecy”" in (failed.cause_detail or "")
+
+
 def test_the_partial_text_of_a_failed_run_is_kept_and_the_next_run_replaces_it(stage: Stage) -> None:
     asked = stage.ask()
 

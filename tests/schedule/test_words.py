@@ -11,6 +11,7 @@ from forllm_server.schedule.words import (
     moment_words,
     read_moment,
     state_words,
+    took_words,
     window_words,
 )
 from tests.schedule.test_windows import BERLIN, at, closed, opened, plan, window
@@ -53,6 +54,11 @@ def test_a_schedule_that_never_opens_says_so() -> None:
 )
 def test_durations_count_the_last_started_minute(seconds: int, words: str) -> None:
     assert duration_words(timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (4.23, "4.2 s"), (61, "61 s"), (150, "3 min")])
+def test_what_something_took_is_told_in_seconds_while_it_is_short(seconds: float, words: str) -> None:
+    assert took_words(seconds) == words
 
 
 @pytest.mark.parametrize(
