@@ -134,11 +134,13 @@ class LlmRequestOut(Schema):
 
     def dump_cause(self, described: Any) -> str | None:
         """What keeps it now where that is known; else what the queue has stored."""
-        return _keeping(described) or described["llm_request"].cause
+        cause = _keeping(described) or described["llm_request"].cause
+        return None if cause is None else str(cause)
 
     def dump_cause_detail(self, described: Any) -> str | None:
         """The sentence for :meth:`dump_cause`."""
-        return described["standing"].sentence if _keeping(described) else described["llm_request"].cause_detail
+        detail = described["standing"].sentence if _keeping(described) else described["llm_request"].cause_detail
+        return None if detail is None else str(detail)
 
     def dump_error(self, described: Any) -> str | None:
         """Of a failed one the sentence that says why."""
