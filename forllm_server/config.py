@@ -143,7 +143,7 @@ def load_config(
     data_dir = given.get("data_dir") or environment.get("data_dir")
     if file is None:
         file = Path(data_dir or default_data_dir(environ)).expanduser() / CONFIG_NAME
-        file = file if file.is_file() else None
+        file = file if file.exists() else None
     table = _read_toml(file, problems) if file else {}
     entries = table.pop("backends", [])
     if not isinstance(entries, list):

@@ -21,6 +21,7 @@ from forllm_server.api.schemas_llm import (
 from forllm_server.clock import now
 from forllm_server.jobs.fanning import cancel_group, get_group
 from forllm_server.jobs.partial_reply import post_partial_reply
+from forllm_server.jobs.standing import list_standings
 from forllm_server.queue import control, event_store, llm_request_store
 from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current
@@ -45,7 +46,10 @@ def show_list(query: dict[str, Any]) -> dict[str, Any]:
             limit=query["limit"] + 1,
         )
         positions = llm_request_store.list_positions(connection)
-    items = [{"llm_request": item, "position": positions.get(item.id)} for item in found]
+        standings = list_standings(connection, found, now())
+    items = [
+        {"llm_request": item, "position": positions.get(item.id), "standing": standings[item.id]} for item in found
+    ]
     return page_of(items, query["limit"], lambda item: (item["llm_request"].id,))
 
 

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Boolean, Id, Integer, Moment, QueryId, text
 from forllm_server.errors import Invalid
+from forllm_server.jobs.standing import IN_LINE, MOMENTARY_CAUSES
 from forllm_server.personas.model import ChoiceReason
 from forllm_server.queue.model import Cause, Happening, Lane, Status
 
@@ -93,15 +94,19 @@ class LlmRequestOut(Schema):
     id = fields.Integer(required=True, attribute="llm_request.id")
     kind = fields.String(required=True, attribute="llm_request.kind")
     status = fields.Enum(Status, by_value=True, required=True, attribute="llm_request.status")
-    cause = fields.Enum(
-        Cause,
-        by_value=True,
+    cause = fields.Method(
+        "dump_cause",
         required=True,
         allow_none=True,
-        attribute="llm_request.cause",
-        metadata={"description": "Why it waits, or how it ended."},
+        metadata={
+            "description": "Why it waits, or how it ended. Null while it waits for nothing but its turn.",
+            "type": "string",
+            "enum": [*Cause, *MOMENTARY_CAUSES, None],
+        },
     )
-    cause_detail = fields.String(required=True, allow_none=True, attribute="llm_request.cause_detail")
+    cause_detail = fields.Method(
+        "dump_cause_detail", required=True, allow_none=True, metadata={"type": "string", "description": "In words."}
+    )
     error = fields.Method("dump_error", required=True, allow_none=True, metadata={"type": "string"})
     position = fields.Integer(required=True, allow_none=True, metadata={"description": "1 is next; of its backend."})
     lane = fields.Enum(Lane, by_value=True, required=True, attribute="llm_request.lane")
@@ -139,12 +144,30 @@ class LlmRequestOut(Schema):
     finish_reason = fields.String(required=True, allow_none=True, attribute="llm_request.finish_reason")
     reply_post_id = fields.Integer(required=True, allow_none=True, attribute="llm_request.reply_post_id")
 
+    def dump_cause(self, described: Any) -> str | None:
+        """What keeps it now where that is known; else what the queue has stored."""
+        cause = _keeping(described) or described["llm_request"].cause
+        return None if cause is None else str(cause)
+
+    def dump_cause_detail(self, described: Any) -> str | None:
+        """The sentence for :meth:`dump_cause`."""
+        detail = described["standing"].sentence if _keeping(described) else described["llm_request"].cause_detail
+        return None if detail is None else str(detail)
+
     def dump_error(self, described: Any) -> str | None:
         """Of a failed one the sentence that says why."""
         llm_request = described["llm_request"]
         if llm_request.status is not Status.FAILED:
             return None
         return str(llm_request.cause_detail or llm_request.cause)
+
+
+def _keeping(described: Any) -> str | None:
+    """Why a queued one does not begin: of the moment (its window is closed, its backend is off), so never stored."""
+    standing = described.get("standing")
+    if standing is None or described["llm_request"].status is not Status.QUEUED or standing.cause == IN_LINE:
+        return None
+    return str(standing.cause)
 
 
 class StandingOut(Schema):

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from forllm_server.catalog import backend_store, model_store
-from forllm_server.catalog.editing import BackendChange, add_backend, change_backend
+from forllm_server.catalog.editing import BackendChange, add_backend, change_backend, list_faults
 from forllm_server.catalog.model import BackendRecord
 from forllm_server.errors import ConfigurationError, ForllmError
 from forllm_server.markup.names import name_key
@@ -133,11 +133,15 @@ def _api_key(entry: Mapping[str, Any], environ: Mapping[str, str]) -> str | None
 
 def _problems(entry: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     problems = [f"{name} is missing." for name in _REQUIRED if name not in entry]
+    usable: dict[str, Any] = {}
     for name, value in entry.items():
         if name not in _KEYS:
             problems.append(f"there is no key {str(name)[:60]!r}.")
         elif not isinstance(value, _KEYS[name]) or (_KEYS[name] is int and isinstance(value, bool)):
             problems.append(f"{name} has a value of the wrong sort.")
+        else:
+            usable[name] = value
+    problems += list_faults(usable) if "kind" in usable else []
     variable = entry.get("api_key_env")
     if "api_key" in entry and "api_key_env" in entry:
         problems.append("give api_key or api_key_env, not both.")

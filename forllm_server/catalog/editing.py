@@ -1,6 +1,6 @@
 """Adding, changing and removing backends. Every function works inside the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from forllm_server.catalog.addresses import clean_base_url, is_loopback, origin
 from forllm_server.catalog.api_keys import seal_api_key
 from forllm_server.catalog.model import MOST_AT_ONCE, BackendKind, BackendRecord
 from forllm_server.catalog.options import clean_options, is_whole
+from forllm_server.config import is_placeholder
 from forllm_server.errors import Invalid, NameTaken, NotAllowed
 from forllm_server.markup.names import clean_name, name_key
 
@@ -93,6 +94,35 @@ def add_backend(
     if sealed is None:
         return record
     return backend_store.update_backend(connection, record.id, {"api_key_sealed": sealed})
+
+
+def list_faults(values: Mapping[str, Any]) -> list[str]:
+    """What the rules for a backend have against ``values`` (as :func:`add_backend` takes them, each of its right
+    type), a sentence each; what only the database can tell, such as a name that is taken, is not looked at."""
+    kind = values.get("kind", "")
+    is_known = kind in list(BackendKind)
+    rules: list[Callable[[], object]] = []
+    if not is_known:
+        rules.append(lambda: _kind(kind))
+    if "name" in values:
+        rules.append(lambda: clean_name(values["name"], field="name", max_chars=MAX_NAME_CHARS))
+    if is_known and "base_url" in values and kind != BackendKind.EMBEDDED:
+        rules.append(lambda: clean_base_url(BackendKind(kind), values["base_url"]))
+    if "concurrency" in values:
+        rules.append(lambda: _concurrency(values["concurrency"]))
+    if "silence_seconds" in values:
+        rules.append(lambda: _silence(values["silence_seconds"]))
+    if is_known and "options" in values:
+        rules.append(lambda: clean_options(BackendKind(kind), values["options"]))
+    return [message for message in map(_refusal, rules) if message]
+
+
+def _refusal(rule: Callable[[], object]) -> str | None:
+    try:
+        rule()
+    except Invalid as refused:
+        return refused.message
+    return None
 
 
 def change_backend(
@@ -197,6 +227,8 @@ def _sealed(record: BackendRecord, api_key: str | None, secret_key: bytes) -> by
         raise NotAllowed("The embedded backend needs no API key.", field="api_key")
     if len(cleaned) > MAX_API_KEY_CHARS or not cleaned.isascii() or not cleaned.isprintable():
         raise Invalid("That is not an API key: only printable ASCII characters go into one.", field="api_key")
+    if is_placeholder(cleaned):
+        raise Invalid("That is a placeholder, not a key: put the server's real one there, or none.", field="api_key")
     return seal_api_key(record, cleaned, secret_key=secret_key)
 
 

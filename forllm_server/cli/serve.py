@@ -7,8 +7,9 @@ from socket import socket
 from typing import Any
 
 import click
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from forllm_server import log
 from forllm_server.app import create_app
@@ -20,6 +21,7 @@ from forllm_server.cli.workers import Workers
 from forllm_server.config import Config
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.settings.values import reset_settings
+from forllm_server.web.headers import ALWAYS
 
 THREADS = 8
 CONNECTION_LIMIT = 1000
@@ -78,7 +80,7 @@ def _make_server(app: Any, config: Config, bound: socket) -> Any:
     threads.set_thread_count(THREADS)
     # Its own patience at the end is longer than ours.
     threads.shutdown = partial(threads.shutdown, timeout=STOP_SECONDS / 2)
-    return create_server(
+    server = create_server(
         app,
         _dispatcher=threads,
         sockets=[bound],
@@ -88,6 +90,19 @@ def _make_server(app: Any, config: Config, bound: socket) -> Any:
         clear_untrusted_proxy_headers=config.proxy_count == 0,
         ident=None,
     )
+    server.channel_class = _Channel
+    return server
+
+
+def _refuse(task: Any) -> None:
+    """What the web server itself refuses (a malformed request, headers too large), under our headers, too."""
+    task.response_headers.extend([*ALWAYS.items(), ("Cache-Control", "no-store")])
+    ErrorTask.execute(task)
+
+
+# Made by calls, because waitress has no types to inherit from.
+_Refusal = type("_Refusal", (ErrorTask,), {"execute": _refuse})
+_Channel = type("_Channel", (HTTPChannel,), {"error_task_class": _Refusal})
 
 
 def _greet(config: Config) -> None:

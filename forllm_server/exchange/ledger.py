@@ -28,7 +28,11 @@ class ImportReport:
     def lines(self) -> list[str]:
         """The report as text, a line each."""
         lines = [f"{_words(kind)}: {number:,} added" for kind, number in self.added.items() if number]
-        lines += [f"{_words(kind)}: {number:,} were here already" for kind, number in self.known.items() if number]
+        lines += [
+            f"{_words(kind)}: {number:,} {'was' if number == 1 else 'were'} here already"
+            for kind, number in self.known.items()
+            if number
+        ]
         return (lines or ["Nothing to import."]) + list(self.notes)
 
 
@@ -92,6 +96,9 @@ class Ledger:
 
 
 def _words(kind: str) -> str:
+    if kind.startswith("setting "):
+        # One each: its name stays as the settings page has it.
+        return kind.replace("_", " ")
     return {"llm_request": "LLM requests", "schedule_window": "schedule windows"}.get(
         kind, f"{kind.replace('_', ' ')}s"
     )

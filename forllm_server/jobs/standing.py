@@ -21,6 +21,13 @@ from forllm_server.schedule.gate import Gate, read_gate
 from forllm_server.schedule.words import duration_words, moment_words
 from forllm_server.settings.values import read_settings
 
+#: The cause of one that waits for nothing but its turn.
+IN_LINE = "in_line"
+BACKEND_DISABLED = "backend_disabled"
+PAUSED = "paused"
+#: Causes beside :class:`Cause` that hold for as long as something else does, and are stored with no request.
+MOMENTARY_CAUSES = (BACKEND_DISABLED, PAUSED)
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -95,10 +102,10 @@ def _queued(request: LlmRequest, around: _Surroundings) -> Standing:
         return Standing("backend gone", "Its backend was deleted. Ask another model.", Cause.MODEL_GONE)
     if not backend.is_enabled:
         sentence = f"The backend {backend.name} is disabled. Enable it, or ask another model."
-        return Standing("backend off", sentence, "backend_disabled", position, needs_person=True)
+        return Standing("backend off", sentence, BACKEND_DISABLED, position, needs_person=True)
     paused = find_pause(around.pauses, backend.id, around.now)
     if paused is not None:
-        return Standing("paused", _pause_sentence(paused, around), "paused", position, paused.until)
+        return Standing("paused", _pause_sentence(paused, around), PAUSED, position, paused.until)
     state = around.states.get(backend.id)
     if state is not None and state.open_until is not None and state.open_until > around.now:
         when = around.moment(state.open_until)
@@ -106,7 +113,7 @@ def _queued(request: LlmRequest, around: _Surroundings) -> Standing:
         return Standing("backend unreachable", sentence, Cause.BACKEND_DOWN, position, state.open_until)
     if request.lane is Lane.NIGHT and not around.gate.is_open(backend.id):
         return _outside(backend, position, around)
-    return Standing(place_words(position), _line_sentence(position, backend), "in_line", position)
+    return Standing(place_words(position), _line_sentence(position, backend), IN_LINE, position)
 
 
 def _pause_sentence(paused: Pause, around: _Surroundings) -> str:

@@ -1,5 +1,6 @@
 """The files of a form that takes a text: those that came with it, those it has already, those that were unticked."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from forllm_server.web.fragments import notice
 #: Names the files that the post had when its form was shown: one of them that is not ticked is to be removed.
 SHOWN_FIELD = "shown_attachment_ids"
 _BIGGEST_ID = 2**63 - 1
+_ID = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -119,4 +121,4 @@ def read_form_files(connection: Connection, place: DraftPlace, draft_fields: Map
 def _ids(words: Any) -> list[int]:
     """The ids in a draft's field, whatever another version may have left there."""
     found = words if isinstance(words, list) else []
-    return [int(word) for word in found if isinstance(word, str) and word.isascii() and word.isdecimal()]
+    return [int(word) for word in found if isinstance(word, str) and _ID.fullmatch(word)]

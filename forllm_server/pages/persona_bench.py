@@ -1,5 +1,7 @@
 """The test bench of a persona: the exact prompt of a draft, and asking it without posting."""
 
+import re
+
 from flask import Blueprint, Response, request
 
 from forllm_server.clock import now
@@ -19,6 +21,8 @@ from forllm_server.web.fragments import page, see_other
 
 blueprint = Blueprint("persona_bench", __name__)
 
+_ID = re.compile(r"[0-9]{1,18}")
+
 
 @blueprint.post("/personas/preview")
 def show_preview() -> Response:
@@ -32,7 +36,8 @@ def show_preview() -> Response:
 def show_form() -> Response:
     """The form that the draft stands in."""
     persona_id = request.form.get("persona_id", "")
-    return persona.show_edit(int(persona_id)) if persona_id.isdecimal() else persona.show_new()
+    is_id = _ID.fullmatch(persona_id) is not None
+    return persona.show_edit(int(persona_id)) if is_id else persona.show_new()
 
 
 @blueprint.post("/personas/trials")

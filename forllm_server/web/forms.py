@@ -7,8 +7,8 @@ from typing import Any, ParamSpec
 
 from flask import Flask, Response, g, make_response, request
 
-from forllm_server.errors import Conflict, ForllmError, Invalid, NotFound, TooLarge
-from forllm_server.web.errors import status_of
+from forllm_server.errors import Conflict, ForllmError, Invalid, NotFound, TooLarge, Unavailable
+from forllm_server.web.errors import RETRY_AFTER_SECONDS, status_of
 
 P = ParamSpec("P")
 
@@ -104,10 +104,21 @@ def shows_again(view: Callable[..., Any]) -> Callable[[Callable[P, Response]], C
                 # What is gone altogether has no form to show either; a choice that is gone has.
                 if isinstance(problem, NotFound) and problem.field is None:
                     raise
-                g.form_problem = problem
-                response = make_response(view(*args, **kwargs))
-                response.status_code = status_of(problem)
+                return _again(problem, *args, **kwargs)
+            except Unavailable as problem:
+                # Nothing could be saved (the disk is full, the database is locked), and what was typed is here alone.
+                try:
+                    response = _again(problem, *args, **kwargs)
+                except Unavailable:
+                    raise problem from None
+                response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
                 return response
+
+        def _again(problem: ForllmError, *args: P.args, **kwargs: P.kwargs) -> Response:
+            g.form_problem = problem
+            response = make_response(view(*args, **kwargs))
+            response.status_code = status_of(problem)
+            return response
 
         return take
 

@@ -1,6 +1,7 @@
 """Whatever ends a process in the middle of an answer, the question is answered exactly once."""
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,20 @@ def test_serve_on_an_empty_folder_tells_its_address_and_answers(stage: Stage) ->
     assert f"{serve.url}/" in serve.words()
     assert "Homelab" in serve.page("/")
     assert (stage.data_dir / "forllm_data.db").is_file()
+    refused = refused_by_the_web_server(int(serve.url.rsplit(":", 1)[1]))
+    assert refused.startswith("HTTP/1.0 400")
+    assert "default-src 'none'" in refused
     end_in_order(serve)
+
+
+def refused_by_the_web_server(port: int) -> str:
+    """What is answered to something that is no HTTP, before the application hears of it."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b"\x00 nonsense\r\n\r\n")
+        answer = b""
+        while part := connection.recv(65_536):
+            answer += part
+    return answer.decode()
 
 
 def test_a_second_server_on_the_same_port_is_refused_and_told_why(stage: Stage) -> None:

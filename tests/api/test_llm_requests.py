@@ -1,8 +1,11 @@
 """LLM requests by API."""
 
+from datetime import timedelta
+
 import pytest
 from flask.testing import FlaskClient
 
+from forllm_server.clock import now
 from forllm_server.db import Database
 from forllm_server.queue.chunk_store import insert_chunk
 from tests.api.conftest import MODEL_ID
@@ -87,6 +90,20 @@ def test_a_request_is_held_released_and_run_now(client: FlaskClient, asked: int)
     for act in ("hold", "release", "run-now"):
         refused = client.post(f"{address}/{act}")
         assert (refused.status_code, refused.get_json()["code"]) == (409, "conflict"), act
+
+
+def test_what_keeps_a_request_is_its_cause_for_as_long_as_it_does(client: FlaskClient, asked: int) -> None:
+    address, windows = f"/api/v1/llm-requests/{asked}", "/api/v1/schedule/windows"
+    assert client.get(address).get_json()["cause"] is None
+    in_three_days = f"{now() + timedelta(days=3):%a}".lower()
+    window = client.post(windows, json={"days": [in_three_days], "start_minute": 60, "end_minute": 120}).get_json()
+    for found in (client.get(address).get_json(), client.get("/api/v1/llm-requests").get_json()["items"][0]):
+        assert (found["status"], found["cause"]) == ("queued", "window_closed")
+        assert found["cause_detail"].startswith("Window opens ")
+    client.delete(f"{windows}/{window['id']}")
+    client.post("/api/v1/queue/pauses", json={"reason": "the GPU is needed"})
+    found = client.get(address).get_json()
+    assert (found["cause"], found["cause_detail"]) == ("paused", "Paused until it is resumed: the GPU is needed.")
 
 
 def test_priority_changes_the_place_in_line(client: FlaskClient, topic: dict[str, int], asked: int) -> None:

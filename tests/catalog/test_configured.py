@@ -81,10 +81,18 @@ def test_every_problem_of_the_file_is_named_at_once() -> None:
         {"name": "b", "kind": "ollama", "base_url": "http://x", "concurrency": "two"},
         {"name": "C", "kind": "ollama", "base_url": "http://x", "api_key_env": "NOT_SET"},
         {"name": "D", "kind": "ollama", "base_url": "http://x", "api_key": "k", "api_key_env": "SET"},
+        {"name": "E", "kind": "gpt", "base_url": "http://x"},
+        {"name": "F", "kind": "ollama", "base_url": "ftp://x"},
+        {"name": " ", "kind": "ollama", "base_url": "http://x", "concurrency": 1000},
+        {"name": "G", "kind": "ollama", "base_url": "http://x", "options": {"colour": "red"}},
     ]
     problems = check_configured(entries, {"SET": "k"})
     for number, words in enumerate(
-        ["must be a table", "base_url is missing", "no key 'colour'", "wrong sort", "NOT_SET", "not both"], start=1
+        [
+            *("must be a table", "base_url is missing", "no key 'colour'", "wrong sort", "NOT_SET", "not both"),
+            *("kind must be", "must begin with http", "replies at once", "no option 'colour'"),
+        ],
+        start=1,
     ):
         assert any(problem.startswith(f"backends, entry {number}:") and words in problem for problem in problems)
     assert any("used twice" in problem for problem in problems)

@@ -58,6 +58,7 @@ def test_a_backend_is_added_with_a_cleaned_name_and_address(database: Database) 
         ({"options": {"is_configured": True}}, "options"),
         ({"api_key": "ключ"}, "api_key"),
         ({"api_key": "a\nb"}, "api_key"),
+        ({"api_key": "Change-Me"}, "api_key"),
         ({"api_key": "k" * 20_000}, "api_key"),
     ],
 )

@@ -371,6 +371,7 @@ def test_what_is_no_original_database_is_refused_in_words(
 def test_the_report_can_be_read_by_a_person(sqlite_database: Database, original: Original) -> None:
     lines = _import(sqlite_database, original).lines()
     assert "posts: 5 added" in lines
+    assert "setting default persona id: 1 added" in lines
     assert "posts: 5 were here already" in _import(sqlite_database, original).lines()
 
 

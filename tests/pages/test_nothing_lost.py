@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from forllm_server.db import Database
+from forllm_server.errors import Unavailable
 from tests.pages.conftest import Browser
 from tests.support.world import World, make_world
 
@@ -56,6 +57,18 @@ def test_a_persona_that_is_gone_by_now_costs_no_text(browser: Browser, world: Wo
     browser.send("/posts/1/reply", {"content": "My text", "is_asking": "1", "persona_id": "99"})
     assert browser.status == 404
     assert browser.problem("persona_id")
+    assert entered(browser, "content") == "My text"
+
+
+def test_a_full_disk_costs_no_text(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def has_no_room(*_args: object, **_options: object) -> None:
+        raise Unavailable("The disk is full: FORLLM could not save. Make some room and try again.")
+
+    monkeypatch.setattr("forllm_server.forum.post_store.insert_post", has_no_room)
+    browser.open("/posts/1/reply")
+    browser.send("/posts/1/reply", {"content": "My text"})
+    assert browser.status == 503
+    assert "The disk is full" in browser.words()
     assert entered(browser, "content") == "My text"
 
 

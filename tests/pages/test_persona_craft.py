@@ -102,6 +102,7 @@ def test_a_draft_is_tried_and_nothing_is_lost_when_it_cannot_be(browser: Browser
     refused = browser.client.post("/personas/trials", data=fields | {"temperature": "hot"})
     assert refused.status_code == 422
     assert "Doubt everything." in refused.get_data(as_text=True)
+    assert browser.client.post("/personas/trials", data=fields | {"persona_id": "9" * 40}).status_code == 422
     answer = browser.client.post("/personas/trials", data=fields)
     assert answer.status_code == 303
     page = browser.open(answer.location)

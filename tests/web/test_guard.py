@@ -114,6 +114,12 @@ def test_the_api_takes_nothing_from_elsewhere(client: FlaskClient, headers: dict
 def test_the_api_takes_no_body_that_a_foreign_form_could_send(client: FlaskClient, content_type: str) -> None:
     answer = client.post("/api/v1/subforums", data='{"name": "A"}', content_type=content_type)
     assert answer.status_code == 415
+
+
+def test_the_api_takes_no_compressed_body(client: FlaskClient) -> None:
+    send = {"data": "{}", "content_type": "application/json"}
+    assert client.post("/api/v1/subforums", **send, headers={"Content-Encoding": "gzip"}).status_code == 415
+    assert client.post("/api/v1/subforums", **send, headers={"Content-Encoding": "identity"}).status_code != 415
     assert client.get("/api/v1/subforums").json == {"items": [], "next": None}
 
 
