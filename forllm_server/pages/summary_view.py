@@ -35,12 +35,12 @@ class SummaryView:
 
     @property
     def heading(self) -> str:
-        """What it sums up: “39 posts (#3 to #41)”."""
+        """What it sums up: “39 posts (#3 to #41)”, “The whole topic, 8 posts”."""
         posts = posts_words(self.coverage)
         if self.summary.scope is SummaryScope.REPLIES:
             return f"{counted(len(self.coverage.post_ids), 'reply', 'replies')} to #{self.summary.anchor_post_id}"
         if self.summary.scope is SummaryScope.TOPIC:
-            return f"The whole topic: {posts}" if posts else "The whole topic"
+            return f"The whole topic, {counted(len(self.coverage.post_ids), 'post')}" if posts else "The whole topic"
         return posts or f"The posts up to #{self.summary.anchor_post_id}"
 
     @property

@@ -57,7 +57,7 @@ def _score(forecast: Forecast) -> str:
     score = forecast.score
     if not score.counted:
         return ""
-    return f"{score.hits:,} of the last {score.counted:,} inside the range"
+    return f"{score.hits:,} of the last {score.counted:,} were ready within their range"
 
 
 def _work(forecast: Forecast) -> str:

@@ -66,10 +66,10 @@ def test_a_version_tells_who_and_why(browser: Browser) -> None:
 
 def test_the_guard_is_on_and_can_be_turned_off(browser: Browser) -> None:
     make(browser)
-    assert "repetition guard" not in browser.words()
+    assert "Repetition guard" not in browser.words()
     browser.open("/personas/2/edit")
     browser.send("/personas/2/edit", {"repetition_guard": None})
-    assert "repetition guard off" in browser.words()
+    assert "Repetition guard off" in browser.words()
 
 
 def test_the_preview_is_the_prompt_or_says_what_is_wrong(browser: Browser, sqlite_database: Database) -> None:

@@ -51,7 +51,7 @@ def test_the_evening_is_one_sentence_with_its_range_and_how_often_it_was_right(
     browser.open("/queue")
     assert browser.page.h1.get_text() == "Tonight: 4 replies, done by 22:32"
     assert "likely 22:31–22:3" in browser.words()
-    assert "1 of the last 1 inside the range" in browser.words()
+    assert "1 of the last 1 were ready within their range" in browser.words()
 
 
 def test_the_window_is_a_picture_with_words_and_a_table(
