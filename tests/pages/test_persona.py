@@ -25,7 +25,7 @@ def test_a_persona_is_made_with_parameters(browser: Browser) -> None:
     make(browser, temperature="0.4", max_tokens="300", stop="END\nSTOP", extra='{"top_k": 40}')
     assert (browser.status, browser.path) == (200, "/personas/2")
     words = browser.words()
-    assert "temperature 0.4" in words
+    assert "Temperature 0.4" in words
     assert "END · STOP" in words
     assert "top_k" in words
 
