@@ -35,7 +35,7 @@ def tonight(forecast: Forecast, gate: Gate, paused: Pause | None) -> Tonight:
         words = pause_words(paused, forecast.at, forecast.zone)
         title = f"{words.partition(': ')[0]}: {title}"
         facts = (*filter(None, (paused.reason,)), *facts)
-    elif _is_tonight(forecast, gate):
+    elif _is_tonight(forecast, gate) and "tomorrow" not in title:
         title = f"Tonight: {title}"
     return Tonight(title, facts, _doubts(forecast, number, paused))
 
