@@ -1,9 +1,10 @@
 """Rows of ``topic_notes``: a reader's own words about topics. Nobody else and no model is shown them."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, select
+from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, delete, select
 
 from forllm_server.activity.model import TopicNote
 from forllm_server.activity.tables import topic_notes
@@ -15,8 +16,14 @@ _c = topic_notes.c
 
 def find_note(connection: Connection, user_id: int, topic_id: int) -> TopicNote | None:
     """The reader's note on a topic, if there is one."""
-    row = connection.execute(_select(user_id).where(_c.topic_id == topic_id)).one_or_none()
+    row = connection.execute(_of_topic(), {"reader": user_id, "topic": topic_id}).one_or_none()
     return _note(row) if row else None
+
+
+@cache
+def _of_topic() -> Select[Any]:
+    # Built once: it is asked with every page of every topic.
+    return _select(bindparam("reader")).where(_c.topic_id == bindparam("topic"))
 
 
 def list_notes(connection: Connection, user_id: int, *, limit: int) -> list[TopicNote]:
@@ -35,7 +42,7 @@ def delete_note(connection: Connection, user_id: int, topic_id: int) -> None:
     connection.execute(delete(topic_notes).where(_c.user_id == user_id, _c.topic_id == topic_id))
 
 
-def _select(user_id: int) -> Select[Any]:
+def _select(user_id: int | BindParameter[int]) -> Select[Any]:
     topics, subforums = metadata.tables["topics"], metadata.tables["subforums"]
     return (
         select(_c.topic_id, topics.c.title, _c.content, _c.changed_at)

@@ -1,8 +1,10 @@
 """Rows of ``post_quotes``: which posts quote which. Derived from the texts, so that back-links cost no search."""
 
 from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, bindparam, delete, select
 
 from forllm_server.activity.tables import post_quotes
 from forllm_server.activity.upsert import insert_missing
@@ -21,18 +23,24 @@ def list_quotes_of(connection: Connection, post_ids: Collection[int]) -> dict[in
 
 def list_quoting(connection: Connection, post_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
     """By id of a post, the posts that quote it and are there, in the order in which they were written."""
+    found: dict[int, tuple[int, ...]] = {}
+    for row in connection.execute(_quoting(), {"ids": [*post_ids]}):
+        found[row.quoted_post_id] = (*found.get(row.quoted_post_id, ()), row.post_id)
+    return found
+
+
+@cache
+def _quoting() -> Select[Any]:
+    # Built once: it is asked with every page of every topic.
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
-    query = (
+    return (
         select(_c.quoted_post_id, _c.post_id)
         .join(posts, posts.c.id == _c.post_id)
         .join(topics, topics.c.id == posts.c.topic_id)
-        .where(_c.quoted_post_id.in_(post_ids), posts.c.deleted_at.is_(None), topics.c.deleted_at.is_(None))
+        .where(_c.quoted_post_id.in_(bindparam("ids", expanding=True)))
+        .where(posts.c.deleted_at.is_(None), topics.c.deleted_at.is_(None))
         .order_by(_c.post_id)
     )
-    found: dict[int, tuple[int, ...]] = {}
-    for row in connection.execute(query):
-        found[row.quoted_post_id] = (*found.get(row.quoted_post_id, ()), row.post_id)
-    return found
 
 
 def list_there(connection: Connection, post_ids: Collection[int]) -> frozenset[int]:

@@ -94,10 +94,14 @@ def list_subforum_ids(connection: Connection, subforum_id: int | None = None) ->
 
 def list_seen_ids(connection: Connection, user_id: int, topic_id: int, post_ids: Collection[int]) -> frozenset[int]:
     """Those of the posts that were seen one by one."""
-    query = select(seen_posts.c.post_id).where(
-        seen_posts.c.user_id == user_id, seen_posts.c.topic_id == topic_id, seen_posts.c.post_id.in_(post_ids)
-    )
-    return frozenset(connection.execute(query).scalars())
+    values = {"reader": user_id, "topic": topic_id, "ids": [*post_ids]}
+    return frozenset(connection.execute(_seen(), values).scalars())
+
+
+@cache
+def _seen() -> Select[Any]:
+    own = (seen_posts.c.user_id == bindparam("reader"), seen_posts.c.topic_id == bindparam("topic"))
+    return select(seen_posts.c.post_id).where(*own, seen_posts.c.post_id.in_(bindparam("ids", expanding=True)))
 
 
 def find_first_unread(

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: the first asks the process to end in order, the second ends it at once."""
 
+import faulthandler
 import os
 import signal
 import threading
@@ -9,6 +10,8 @@ from forllm_server import log
 
 #: The whole of an orderly end takes no longer than this.
 STOP_SECONDS = 4.0
+#: After so long something that should have ended has not: it is told where it stands, and the process ends anyway.
+LAST_SECONDS = 10.0
 
 
 class Stop(SystemExit):
@@ -24,6 +27,7 @@ def heed_signals() -> threading.Event:
             os._exit(130)
         stopping.set()
         log.event("process.stopping", signal=signal.Signals(number).name)
+        faulthandler.dump_traceback_later(LAST_SECONDS, exit=True)
         raise Stop(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):

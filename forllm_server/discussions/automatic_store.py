@@ -4,17 +4,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from forllm_server.discussions.model import AutomaticEnding, AutomaticReplies
 from forllm_server.discussions.tables import automatic_replies
 
 _c = automatic_replies.c
+_OF_TOPIC = select(automatic_replies).where(_c.topic_id == bindparam("topic"))
 
 
 def find_automatic(connection: Connection, topic_id: int) -> AutomaticReplies | None:
     """Those of a topic, on or ended; None when there never were any."""
-    return _found(connection.execute(select(automatic_replies).where(_c.topic_id == topic_id)).one_or_none())
+    return _found(connection.execute(_OF_TOPIC, {"topic": topic_id}).one_or_none())
 
 
 def find_automatic_to_change(connection: Connection, topic_id: int) -> AutomaticReplies | None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forllm_server.errors import NotFound
@@ -37,16 +39,21 @@ def list_tag_names(connection: Connection, *, limit: int) -> list[str]:
 
 def list_tags_of_topics(connection: Connection, topic_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
     """The names of the tags of each of these topics, in their order; topics without any are left out."""
-    query = (
-        select(topic_tags.c.topic_id, tags.c.name)
-        .join(tags, tags.c.id == topic_tags.c.tag_id)
-        .where(topic_tags.c.topic_id.in_(topic_ids))
-        .order_by(topic_tags.c.topic_id, tags.c.name_key)
-    )
     found: dict[int, tuple[str, ...]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_of_topics(), {"ids": [*topic_ids]}):
         found[row.topic_id] = (*found.get(row.topic_id, ()), row.name)
     return found
+
+
+@cache
+def _of_topics() -> Select[Any]:
+    # Built once: it is asked with every page of every topic.
+    return (
+        select(topic_tags.c.topic_id, tags.c.name)
+        .join(tags, tags.c.id == topic_tags.c.tag_id)
+        .where(topic_tags.c.topic_id.in_(bindparam("ids", expanding=True)))
+        .order_by(topic_tags.c.topic_id, tags.c.name_key)
+    )
 
 
 def replace_tags(connection: Connection, topic_id: int, wanted: Sequence[tuple[str, str]], *, now: datetime) -> None:

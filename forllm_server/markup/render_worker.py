@@ -46,6 +46,10 @@ class RenderWorker:
 
     def stop(self) -> None:
         """End the child. A later job starts another one."""
+        child = self._child
+        if child is not None:
+            # Whoever has the lock may be waiting for an answer, or for its start on a busy machine; now it is over.
+            child.kill()
         with self._lock:
             self._kill()
 

@@ -2,17 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from forllm_server.notify.tables import feed_tokens
 
 _f = feed_tokens.c
+_SEALED = select(_f.token_sealed).where(_f.owner_id == bindparam("owner"))
 
 
 def find_sealed(connection: Connection, owner_id: int) -> bytes | None:
     """The sealed token of a person, if there is one."""
-    return connection.execute(select(_f.token_sealed).where(_f.owner_id == owner_id)).scalar_one_or_none()
+    return connection.execute(_SEALED, {"owner": owner_id}).scalar_one_or_none()
 
 
 def find_owner(connection: Connection, digest: bytes) -> tuple[int, bytes] | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, null, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, null, select, update
 
 from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
@@ -43,10 +44,17 @@ def list_summaries(
     connection: Connection, topic_id: int, *, with_removed: bool = False, limit: int | None = None
 ) -> list[Summary]:
     """A topic's, the newest first; those with a version and those that are only asked for."""
-    query = _select().where(_s.topic_id == topic_id)
+    query = _of_topic(with_removed=with_removed).limit(limit)
+    return [_summary(row) for row in connection.execute(query, {"topic": topic_id})]
+
+
+@cache
+def _of_topic(*, with_removed: bool) -> Select[Any]:
+    # Built once: it is asked with every page of every topic.
+    query = _select().where(_s.topic_id == bindparam("topic"))
     if not with_removed:
         query = query.where(_s.removed_at.is_(None))
-    return [_summary(row) for row in connection.execute(query.order_by(_s.id.desc()).limit(limit))]
+    return query.order_by(_s.id.desc())
 
 
 def insert_summary(

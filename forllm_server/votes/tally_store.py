@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -27,6 +28,7 @@ from forllm_server.votes.model import Choice, Entrant, EntrantName, Tally
 from forllm_server.votes.tables import comparisons, judgements, vote_versions
 
 _c, _j = comparisons.c, judgements.c
+_VERSION = select(vote_versions.c.version).where(vote_versions.c.user_id == bindparam("reader"))
 _VOTES = [Choice.LOW.value, Choice.HIGH.value, Choice.TIE.value, Choice.BAD.value]
 
 
@@ -40,8 +42,7 @@ class Stamp(NamedTuple):
 
 def read_version(connection: Connection, user_id: int) -> int:
     """A number that grows whenever a person's votes change; 0 before the first."""
-    query = select(vote_versions.c.version).where(vote_versions.c.user_id == user_id)
-    return int(connection.execute(query).scalar_one_or_none() or 0)
+    return int(connection.execute(_VERSION, {"reader": user_id}).scalar_one_or_none() or 0)
 
 
 def read_judged_stamp(connection: Connection, judge_version_id: int) -> Stamp:

@@ -201,3 +201,25 @@ def test_stopping_ends_the_child_and_a_later_text_starts_another() -> None:
     assert first is not None
     assert not psutil.pid_exists(first)
     assert not render("word " * 2000, anchor_prefix="p").is_source_shown
+
+
+def test_the_end_does_not_wait_for_a_child_that_does_not_answer() -> None:
+    worker = RenderWorker(job_seconds=60)
+    worker.render("a", anchor_prefix="p")
+    assert worker.process_id is not None
+    psutil.Process(worker.process_id).suspend()
+    failures: list[str] = []
+
+    def wait_for_it() -> None:
+        try:
+            worker.render("b", anchor_prefix="p")
+        except Unrenderable as failure:
+            failures.append(str(failure))
+
+    waiting = threading.Thread(target=wait_for_it)
+    waiting.start()
+    time.sleep(0.05)
+    worker.stop()
+    waiting.join(30)
+    assert failures
+    worker.stop()

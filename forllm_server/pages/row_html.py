@@ -1,0 +1,64 @@
+"""Posts as rows of HTML, kept for the next reader as long as nothing that they show is different.
+
+A page has fifty of them, and writing them anew is half of what it costs. What is kept is found by the row itself,
+compared field by field, and by whatever else the template asks: so it can never be out of date.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Protocol, cast
+
+from flask import current_app
+from markupsafe import Markup
+
+from forllm_server.clock import now
+from forllm_server.pages.frame import current_settings
+from forllm_server.pages.rows import PostRow
+
+#: Some ten pages.
+_KEPT_ROWS = 512
+#: Longer posts are few, and a thousand of them would fill the memory.
+_LONGEST_KEPT = 8_000
+
+
+class _Macros(Hashable, Protocol):
+    def post_row(self, row: PostRow, has_marks: bool) -> Markup: ...
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Everything that a row's HTML is made of."""
+
+    row: PostRow
+    has_marks: bool
+    #: the settings that it shows, and the day: times of today are written shorter
+    zone: str
+    today: date
+    has_departures: bool
+
+    def __hash__(self) -> int:
+        # The rest is compared: posts hold what cannot be hashed.
+        return hash((self.row.post.id, self.row.stamp, self.has_marks))
+
+
+def row_html(row: PostRow, *, has_marks: bool = False) -> Markup:
+    """A post's row. ``has_marks``: the page draws each mark once; else the row brings its own."""
+    macros = cast(_Macros, current_app.jinja_env.get_template("macros/post.html").module)
+    if not _is_worth_keeping(row):
+        return macros.post_row(row, has_marks)
+    settings = current_settings()
+    today = now().astimezone(settings.zone).date()
+    return _kept(macros, _Shown(row, has_marks, settings.zone.key, today, settings.shows_link_warning))
+
+
+def _is_worth_keeping(row: PostRow) -> bool:
+    html = row.post.content_html or ""
+    # Whom a call reaches is looked up for each page.
+    return len(html) <= _LONGEST_KEPT and 'class="mention"' not in html
+
+
+@lru_cache(maxsize=_KEPT_ROWS)
+def _kept(macros: _Macros, shown: _Shown) -> Markup:
+    return macros.post_row(shown.row, shown.has_marks)
