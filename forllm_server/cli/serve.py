@@ -15,7 +15,7 @@ from forllm_server.app import create_app
 from forllm_server.cli.options import SERVER, with_config
 from forllm_server.cli.running import listen
 from forllm_server.cli.runtime import Installation, opened
-from forllm_server.cli.stopping import STOP_SECONDS, Stop, heed_signals
+from forllm_server.cli.stopping import STOP_SECONDS, Stop, end_lightly, heed_signals
 from forllm_server.cli.workers import Workers
 from forllm_server.config import Config
 from forllm_server.queue.wakeup import Wakeup
@@ -63,6 +63,7 @@ def serve(installation: Installation, bound: socket) -> None:
         stopping.set()
         if stopper.ident is not None:
             stopper.join()
+        end_lightly()
     log.event("server.stopped")
 
 

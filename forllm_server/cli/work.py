@@ -7,7 +7,7 @@ import click
 from forllm_server.cli.naming import backend_chosen
 from forllm_server.cli.options import WORKER, with_config
 from forllm_server.cli.runtime import Installation, opened
-from forllm_server.cli.stopping import STOP_SECONDS, Stop, heed_signals
+from forllm_server.cli.stopping import STOP_SECONDS, Stop, end_lightly, heed_signals
 from forllm_server.cli.workers import Workers
 from forllm_server.config import Config
 from forllm_server.errors import ConfigurationError
@@ -43,6 +43,7 @@ def command(config: Config, backend_names: Sequence[str]) -> None:
             pass
         finally:
             workers.stop(STOP_SECONDS)
+            end_lightly()
 
 
 def _backends(installation: Installation, names: Sequence[str]) -> dict[int, str]:

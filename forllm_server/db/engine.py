@@ -31,6 +31,8 @@ class Database:
         self.dialect = make_url(self.url).get_backend_name()
         self.busy_timeout_seconds = busy_timeout_seconds
         self.engine = self._create_engine()
+        # The same pool. Set once: setting an option costs a connection more than checking it out.
+        self._reading = self.engine.execution_options(**{READS_ONLY: True})
 
     @classmethod
     def at(cls, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> "Database":
@@ -50,8 +52,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection to read from: one consistent snapshot, nothing is ever written."""
-        with _busy_as_unavailable(), self.engine.connect() as connection:
-            connection.execution_options(**{READS_ONLY: True})
+        with _busy_as_unavailable(), self._reading.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:

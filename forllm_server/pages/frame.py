@@ -163,7 +163,7 @@ def moment(at: datetime, *, is_relative: bool = True) -> Markup:
     """A time as people read it, in the forum's zone; the page's script keeps it up to date."""
     local = at.astimezone(_zone())
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
-        at.isoformat(timespec="seconds"),
+        at.isoformat(timespec="seconds").replace("+00:00", "Z"),
         f"{local:%A} {local.day} {local:%B %Y, %H:%M}",
         Markup(" data-moment") if is_relative else "",
         moment_text(local, now().astimezone(local.tzinfo)),
