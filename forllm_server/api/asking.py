@@ -13,6 +13,7 @@ from forllm_server.jobs.automatic import ask_automatic
 from forllm_server.jobs.fanning import FanOut, ask_fan_out
 from forllm_server.jobs.mentioning import ask_all, find_mentioned
 from forllm_server.jobs.standing import list_standings
+from forllm_server.personas.parameters import clean_parameters
 from forllm_server.queue import chunk_store, estimate_store, llm_request_store, prompt_store
 from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current_user_id
@@ -77,6 +78,7 @@ def describe_group(connection: Connection, requests: Sequence[LlmRequest]) -> An
 
 
 def _wish(post_id: int, wish: dict[str, Any]) -> Ask:
+    parameters = clean_parameters(wish.get("parameters") or {})
     return Ask(
         owner_id=current_user_id(),
         post_id=post_id,
@@ -84,7 +86,10 @@ def _wish(post_id: int, wish: dict[str, Any]) -> Ask:
         model_id=wish.get("model_id"),
         is_run_now=wish.get("run_now", False),
         priority=wish.get("priority", 0),
-        is_another=wish.get("another", False),
+        # Asked for otherwise than before, it is another answer and never the one that is there.
+        is_another=wish.get("another", False) or bool(parameters) or wish.get("persona_version_id") is not None,
+        persona_version_id=wish.get("persona_version_id"),
+        parameters=parameters,
     )
 
 

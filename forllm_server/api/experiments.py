@@ -97,6 +97,24 @@ def start(values: dict[str, Any], experiment_id: int) -> dict[str, Any]:
     return found
 
 
+@blueprint.route(f"{_ONE}/pause", methods=["POST"])
+@blueprint.response(200, ExperimentWithReportOut)
+def pause(experiment_id: int) -> dict[str, Any]:
+    """Hold what waits of it, and ask nothing more until it is resumed."""
+    with current().database.transaction() as connection:
+        return _with_report(connection, rules.pause_experiment(connection, experiment_id, now()))
+
+
+@blueprint.route(f"{_ONE}/resumption", methods=["POST"])
+@blueprint.response(200, ExperimentWithReportOut)
+def resume(experiment_id: int) -> dict[str, Any]:
+    """Go on with a paused experiment."""
+    with current().database.transaction() as connection:
+        found = _with_report(connection, rules.resume_experiment(connection, experiment_id, now()))
+    current().wake_worker()
+    return found
+
+
 @blueprint.route(f"{_ONE}/cancellation", methods=["POST"])
 @blueprint.response(200, ExperimentWithReportOut)
 def cancel(experiment_id: int) -> dict[str, Any]:

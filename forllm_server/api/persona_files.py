@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 from forllm_server.api.contract import Noun
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
 from forllm_server.api.schemas_llm import PersonaOut
-from forllm_server.api.schemas_persona import CardOut, PersonaFileIn, PersonaFileOut, TrialIn, TrialOut
+from forllm_server.api.schemas_persona import CardOut, PersonaFileIn, PersonaFileOut, PreviewOut, TrialIn, TrialOut
 from forllm_server.clock import now
 from forllm_server.errors import NotFound
 from forllm_server.exchange.persona_files import export_card, export_persona, import_persona
-from forllm_server.jobs.trying import TRIAL, Draft, ask_trial
+from forllm_server.jobs.trying import TRIAL, Draft, ask_trial, preview
 from forllm_server.personas.model import PersonaContent
 from forllm_server.personas.trial_store import find_trial
 from forllm_server.queue.llm_request_store import get_llm_request
@@ -52,23 +52,33 @@ def take(values: dict[str, Any]) -> Response:
     return create(work, location="/api/v1/personas/{id}")
 
 
+@blueprint.route("/persona-previews", methods=["POST"])
+@blueprint.arguments(TrialIn)
+@blueprint.response(200, PreviewOut)
+def show_preview(values: dict[str, Any]) -> dict[str, Any]:
+    """Tell what an unsaved version would be sent about a post, to the letter. Nothing is stored, no model is asked."""
+    with current().database.read() as connection:
+        shown = preview(connection, lambda: _draft(values), now())
+    breakdown = shown.prompt.breakdown if shown.prompt else None
+    return {
+        "problem": shown.problem,
+        "model": shown.model_words,
+        "messages": shown.prompt.messages if shown.prompt else (),
+        "prompt_tokens": breakdown.prompt_tokens if breakdown else None,
+        "context_tokens": breakdown.context_tokens if breakdown else None,
+        "is_exact": breakdown.is_exact if breakdown else None,
+    }
+
+
 @blueprint.route("/persona-trials", methods=["POST"])
 @blueprint.arguments(TrialIn)
 @blueprint.response(202, TrialOut)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 def try_draft(values: dict[str, Any]) -> Response:
     """Ask an unsaved version about a post. Its answer is kept with the trial and never becomes a post."""
-    content = PersonaContent(
-        values["name"],
-        values["instructions"],
-        values["model_id"],
-        values["parameters"],
-        tuple(values["fallback_model_ids"]),
-    )
 
     def work(connection: Connection) -> Any:
-        draft = Draft(content, values["post_id"], values["persona_id"])
-        asked = ask_trial(connection, draft, owner_id=current_user_id(), now=now())
+        asked = ask_trial(connection, _draft(values), owner_id=current_user_id(), now=now())
         return _describe(connection, asked.id)
 
     return create(work, status=202, location="/api/v1/persona-trials/{llm_request_id}")
@@ -80,6 +90,17 @@ def show_trial(llm_request_id: int) -> dict[str, Any]:
     """Read a trial. It is cancelled like any LLM request."""
     with current().database.read() as connection:
         return _describe(connection, llm_request_id)
+
+
+def _draft(values: dict[str, Any]) -> Draft:
+    content = PersonaContent(
+        values["name"],
+        values["instructions"],
+        values["model_id"],
+        values["parameters"],
+        tuple(values["fallback_model_ids"]),
+    )
+    return Draft(content, values["post_id"], values["persona_id"])
 
 
 def _describe(connection: Connection, llm_request_id: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from marshmallow import Schema, fields, validate
 from forllm_server.api.contract import Input, PageQuery
 from forllm_server.api.fields import Boolean, Id, Integer, Moment, one_of, text
 from forllm_server.api.schemas_llm import DoneByOut
-from forllm_server.batches.checks import MOST_CHECKS, CheckKind
+from forllm_server.batches.checks import LONGEST_VALUE, MOST_CHECKS, CheckKind
 from forllm_server.batches.exporting import ExportFormat
 from forllm_server.batches.making import LONGEST_RUBRIC, MOST_ASKS, MOST_REPEATS
 from forllm_server.batches.model import Place, State, Verdict
@@ -18,9 +18,12 @@ class CheckIn(Input):
 
     kind = one_of(CheckKind, required=True)
     value = text(
-        longest=2_000,
+        longest=LONGEST_VALUE,
         load_default="",
-        metadata={"description": "A text, a regular expression, members as in `name, age:number`, or a length."},
+        metadata={
+            "description": "A text, a regular expression, members as in `name, age:number`, a JSON Schema as text, or "
+            "a length."
+        },
     )
 
 

@@ -7,11 +7,17 @@ from forllm_server.api.fields import Boolean, Id, Integer, Moment, QueryId, one_
 from forllm_server.discussions.making import (
     LEAST_DEEP,
     LEAST_HOURS,
+    LEAST_MINUTES,
     LEAST_REPLIES,
+    LEAST_TOKENS,
+    LEAST_TURNS,
     MOST_AUTOMATIC_PERSONAS,
     MOST_DEEP,
     MOST_HOURS,
+    MOST_MINUTES,
     MOST_REPLIES,
+    MOST_TOKENS,
+    MOST_TURNS,
     USUAL_DEEP,
     USUAL_REPLIES,
     USUAL_TURNS,
@@ -43,11 +49,19 @@ class DiscussionIn(Input):
         metadata={"description": "Who sums the debate up (null: nobody), or chairs the council."},
     )
     motion = text(longest=10_000, load_default="", metadata={"description": "Empty: what the post says."})
-    max_turns = Integer(load_default=USUAL_TURNS, metadata={"description": "Of a debate."})
+    max_turns = Integer(
+        least=LEAST_TURNS, most=MOST_TURNS, load_default=USUAL_TURNS, metadata={"description": "Of a debate."}
+    )
     max_tokens = Integer(
-        load_default=None, allow_none=True, metadata={"description": "Of a debate, all turns together; null: no cap."}
+        least=LEAST_TOKENS,
+        most=MOST_TOKENS,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Of a debate, all turns together; null: no cap."},
     )
     max_minutes = Integer(
+        least=LEAST_MINUTES,
+        most=MOST_MINUTES,
         load_default=None,
         allow_none=True,
         metadata={"description": "Of a debate: minutes that its models work, looked at between turns; null: no cap."},

@@ -186,7 +186,10 @@ class PostOut(Schema):
     revision_count = fields.Integer(required=True)
     is_excluded = fields.Boolean(required=True, metadata={"description": "Kept from models: left out of prompts."})
     llm_request_id = fields.Integer(required=True, allow_none=True)
-    persona_name = fields.String(required=True, allow_none=True)
+    persona_id = fields.Integer(required=True, allow_none=True)
+    persona_name = fields.String(
+        required=True, allow_none=True, metadata={"description": "As the persona was called when it wrote."}
+    )
     persona_version_id = fields.Integer(required=True, allow_none=True)
     model = fields.String(required=True, allow_none=True, attribute="model_name")
     parameters = fields.Dict(required=True, allow_none=True)

@@ -24,6 +24,18 @@ class LlmRequestIn(AskIn):
     run_now = Boolean(metadata={"description": "Go first, and wait for no window."})
     priority = Integer(least=-1000, most=1000, metadata={"description": "More goes first."})
     another = Boolean(metadata={"description": "Ask again on purpose what is being or has been answered."})
+    persona_version_id = Id(
+        allow_none=True,
+        metadata={"description": "This version of the persona, as `another` answer; null: the current one."},
+    )
+    parameters = fields.Dict(
+        keys=fields.String(),
+        values=fields.Raw(allow_none=True),
+        metadata={
+            "description": "For this reply alone, over the persona's own, as `another` answer: `temperature`, "
+            "`max_tokens`, `seed` …"
+        },
+    )
 
 
 class FanOutIn(Input):

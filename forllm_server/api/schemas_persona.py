@@ -55,6 +55,26 @@ class TrialIn(Input):
     parameters = fields.Dict(keys=fields.String(), values=fields.Raw(allow_none=True), load_default=dict)
 
 
+class PromptMessageOut(Schema):
+    """One message as a model would be sent it."""
+
+    role = fields.String(required=True)
+    content = fields.String(required=True)
+
+
+class PreviewOut(Schema):
+    """The exact prompt of an unsaved version; without one, `problem` says why."""
+
+    problem = fields.String(required=True, metadata={"description": "Empty where there is a prompt."})
+    model = fields.String(required=True, metadata={"description": "Which model would answer, and why."})
+    messages = fields.List(fields.Nested(PromptMessageOut), required=True)
+    prompt_tokens = fields.Integer(required=True, allow_none=True)
+    context_tokens = fields.Integer(required=True, allow_none=True)
+    is_exact = fields.Boolean(
+        required=True, allow_none=True, metadata={"description": "Whether the tokens were counted by the model's own."}
+    )
+
+
 class TrialOut(Schema):
     """Where a trial stands; `text` is null until it has been answered."""
 

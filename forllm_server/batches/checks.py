@@ -1,6 +1,7 @@
-"""Simple checks of an answer: contains, lacks, matches, is JSON with certain members, has a certain length. Pure.
+"""Simple checks of an answer: contains, lacks, matches, is JSON, perhaps as a schema wants it, has a certain length.
 
-Regular expressions are matched elsewhere (:mod:`forllm_server.batches.matching`), because they can take for ever.
+Regular expressions and JSON Schemas are tried elsewhere (:mod:`forllm_server.batches.matching`,
+:mod:`forllm_server.batches.fitting`), because they can take for ever.
 """
 
 import json
@@ -10,11 +11,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from forllm_server.batches.fitting import LONGEST_SCHEMA, check_schema, title_of
 from forllm_server.errors import Invalid
 
 LONGEST_PATTERN = 500
 LONGEST_NEEDLE = 1_000
 MOST_CHECKS = 20
+#: of what any check can be given
+LONGEST_VALUE = LONGEST_SCHEMA
 
 
 class CheckKind(StrEnum):
@@ -24,6 +28,7 @@ class CheckKind(StrEnum):
     LACKS = "lacks"  #: the text does not
     MATCHES = "matches"  #: a regular expression finds something in it
     JSON = "json"  #: it is JSON, alone or in one fence; ``value``: members that an object must have
+    SCHEMA = "schema"  #: it is JSON, alone or in one fence, as a JSON Schema wants it
     LEAST = "least"  #: it has so many characters or more
     MOST = "most"  #: it has so many characters or fewer
 
@@ -40,6 +45,9 @@ class Check:
         """The check as people read it: ``contains “yes”``."""
         if self.kind is CheckKind.JSON:
             return f"is JSON with {self.value}" if self.value else "is JSON"
+        if self.kind is CheckKind.SCHEMA:
+            title = title_of(self.value)
+            return f"fits the JSON Schema “{title}”" if title else "fits the JSON Schema"
         if self.kind is CheckKind.LEAST:
             return f"has {int(self.value):,} characters or more"
         if self.kind is CheckKind.MOST:
@@ -50,6 +58,8 @@ class Check:
         return {name: str(value) for name, value in asdict(self).items()}
 
 
+#: They can take for ever, so a process of its own tries them on many texts at once.
+TRIED_ELSEWHERE = (CheckKind.MATCHES, CheckKind.SCHEMA)
 #: Names of JSON's types in a check, and what they are in Python; true is no number.
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -91,7 +101,7 @@ def _check_members(value: str) -> None:
         raise Invalid(f"The members have {LONGEST_NEEDLE:,} characters at most.", field="checks")
     if value.startswith(("{", "[")):
         raise Invalid(
-            "A JSON Schema is not understood here. Write the members that the object must have, as in "
+            "A JSON Schema is a check of its own. Here stand the members that the object must have, as in "
             "name, age:number.",
             field="checks",
         )
@@ -108,6 +118,7 @@ _RULES = {
     CheckKind.LACKS: _check_needle,
     CheckKind.MATCHES: _check_pattern,
     CheckKind.JSON: _check_members,
+    CheckKind.SCHEMA: check_schema,
     CheckKind.LEAST: _check_length,
     CheckKind.MOST: _check_length,
 }
@@ -128,17 +139,18 @@ def members_of(value: str) -> dict[str, str]:
     return members
 
 
-def failed_of(checks: Sequence[Check], text: str, matched: Mapping[str, bool | None]) -> tuple[str, ...]:
+def failed_of(checks: Sequence[Check], text: str, faults: Mapping[Check, str | None]) -> tuple[str, ...]:
     """What a text fails, in words; empty when it passes all.
 
-    ``matched``: whether each regular expression found something; None: it took too long to say.
+    ``faults``: of the checks that are tried elsewhere, why the text fails them (perhaps without a word); None where it
+    passes.
     """
     failed = []
     for check in checks:
-        if check.kind is CheckKind.MATCHES:
-            found = matched.get(check.value)
-            if not found:
-                failed.append(check.words if found is not None else f"{check.words}: took too long to say")
+        if check.kind in TRIED_ELSEWHERE:
+            fault = faults[check]
+            if fault is not None:
+                failed.append(f"{check.words}: {fault}" if fault else check.words)
         elif not _passes(check, text):
             failed.append(check.words)
     return tuple(failed)
@@ -158,11 +170,16 @@ def _passes(check: Check, text: str) -> bool:
             return _is_json(text, members_of(check.value))
 
 
-def _is_json(text: str, members: Mapping[str, str]) -> bool:
+def bare_json(text: str) -> str:
+    """The text without the one fence that may stand around it."""
     bare = text.strip()
     fenced = _FENCE.match(bare)
+    return fenced[1] if fenced else bare
+
+
+def _is_json(text: str, members: Mapping[str, str]) -> bool:
     try:
-        found = json.loads(fenced[1] if fenced else bare, parse_constant=_refuse)
+        found = json.loads(bare_json(text), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
     if not members:

@@ -25,6 +25,8 @@ COMMANDS = {
     "import-original": "import_original",
     "ask": "ask",
     "batch": "batch",
+    "debate": "debate",
+    "council": "council",
     "queue": "queue",
     "schedule": "schedule",
     "test": "testing",

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from forllm_server import clock
 from forllm_server.accounts.local import LOCAL_USER_ID
 from forllm_server.batches import batch_store, cell_store
-from forllm_server.batches.checks import Check, CheckKind, new_check
+from forllm_server.batches.checks import LONGEST_VALUE, Check, CheckKind, new_check
 from forllm_server.batches.exporting import ExportFormat
 from forllm_server.batches.making import MOST_REPEATS, BatchDraft, prepare
 from forllm_server.batches.model import Batch, Place, Progress, State
@@ -22,7 +22,7 @@ from forllm_server.cli.options import with_config
 from forllm_server.cli.runtime import opened
 from forllm_server.config import Config
 from forllm_server.db import Database
-from forllm_server.errors import TooLarge
+from forllm_server.errors import Invalid, TooLarge
 from forllm_server.jobs import batches as rules
 from forllm_server.jobs.batch_forecast import foretell_batch
 from forllm_server.jobs.batch_lines import pieces_of
@@ -57,7 +57,11 @@ def command() -> None:
 @click.option("--topics", "is_in_topics", is_flag=True, help="A topic for each line, instead of one for all.")
 @click.option("--each-once", "is_each_once", is_flag=True, help="Leave out lines that ask what an earlier one asks.")
 @click.option(
-    "--check", "checks", multiple=True, metavar="KIND:VALUE", help="As in contains:yes or json:name,age:number."
+    "--check",
+    "checks",
+    multiple=True,
+    metavar="KIND:VALUE",
+    help="As in contains:yes, json:name,age:number, schema:@file.",
 )
 @click.option("--judge", "judge_name", metavar="NAME", help="The persona that judges every answer by the rubric.")
 @click.option("--rubric", default="", help="What an answer must do to pass, as in 'Names the country.'")
@@ -232,4 +236,17 @@ def _default_template(table: Table) -> str:
 
 def _check(text: str) -> Check:
     kind, _, value = text.partition(":")
+    if kind == CheckKind.SCHEMA and value.startswith("@"):
+        value = _schema_file(Path(value[1:]))
     return new_check(kind if kind in list(CheckKind) else text, value)
+
+
+def _schema_file(file: Path) -> str:
+    try:
+        with file.open("rb") as opened_file:
+            # One more than may be, so that what is too long is told.
+            return opened_file.read(4 * LONGEST_VALUE + 1).decode("utf-8-sig")
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error.strerror}.", field="checks") from error
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{file} is no UTF-8 text.", field="checks") from error

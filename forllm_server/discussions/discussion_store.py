@@ -55,9 +55,13 @@ def find_discussion_of_group(connection: Connection, group_id: str) -> Discussio
     return _discussion(row) if row else None
 
 
-def list_discussions(connection: Connection, *, before_id: int | None = None, limit: int) -> list[Discussion]:
-    """The newest first, those with an id below ``before_id``."""
+def list_discussions(
+    connection: Connection, *, before_id: int | None = None, kind: Kind | None = None, limit: int
+) -> list[Discussion]:
+    """The newest first, those with an id below ``before_id``, perhaps only of one kind."""
     query = _select().order_by(_c.id.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(_c.kind == kind.value)
     if before_id is not None:
         query = query.where(_c.id < before_id)
     return [_discussion(row) for row in connection.execute(query)]

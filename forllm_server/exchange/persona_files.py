@@ -26,6 +26,8 @@ from forllm_server.personas.tag_store import list_tags_of
 from forllm_server.personas.tagging import TAG_MAX_CHARS, TAGS_MOST, tag_persona
 
 FORMAT = "forllm.persona"
+#: of files that hold a system prompt
+TEXT_ENDINGS = ("txt", "md", "markdown", "prompt")
 FILE_BYTES_MOST = 10 * 1024 * 1024
 VERSIONS_MOST = 500
 
@@ -39,16 +41,24 @@ class _Wish:
     models: Mapping[str, int]
 
 
-def import_persona(connection: Connection, content: bytes, *, owner_id: int, now: datetime) -> Persona:
+def import_persona(
+    connection: Connection, content: bytes, *, owner_id: int, now: datetime, file_name: str = ""
+) -> Persona:
     """Make a persona of a file: our JSON, a card in JSON, or a card in a PNG picture, which becomes its picture.
 
-    A name that is taken gets a number. Raises Invalid(field="file") telling what is wrong with the file, and TooLarge.
+    What is called ``….txt`` or ``….md`` is a system prompt: its text becomes the instructions of a persona with the
+    file's name. A name that is taken gets a number.
+
+    Raises Invalid(field="file") telling what is wrong with the file, and TooLarge.
     """
     if len(content) > FILE_BYTES_MOST:
         raise TooLarge(f"The file is larger than {FILE_BYTES_MOST // 2**20} MB.", field="file")
     models = {listed.model.name: listed.model.id for listed in reversed(list_models(connection))}
     wish = _Wish(owner_id, now, models)
+    name, _, ending = file_name.rpartition(".")
     try:
+        if ending.lower() in TEXT_ENDINGS:
+            return _import_text(connection, content, name, wish)
         if is_png(content):
             return _import_picture(connection, content, wish)
         return import_found(connection, read_json(content), wish)
@@ -56,6 +66,22 @@ def import_persona(connection: Connection, content: bytes, *, owner_id: int, now
         if error.field == "file":
             raise
         raise Invalid(f"This file cannot be taken: {error.message}", field="file") from error
+
+
+def _import_text(connection: Connection, content: bytes, name: str, wish: _Wish) -> Persona:
+    """Make a persona of a system prompt in a file of its own."""
+    try:
+        instructions = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Invalid("This is no UTF-8 text.", field="file") from error
+    cleaned = clean_name(name[:NAME_MAX_CHARS] or "Persona", field="file", max_chars=NAME_MAX_CHARS)
+    return insert_under_free_name(
+        connection,
+        clean_content(connection, PersonaContent(cleaned, instructions, None, {})),
+        note="From a system prompt in a file.",
+        owner_id=wish.owner_id,
+        now=wish.now,
+    )
 
 
 def import_found(connection: Connection, found: Any, wish: _Wish) -> Persona:

@@ -12,6 +12,7 @@ class State(StrEnum):
 
     DRAFT = "draft"  #: chosen and counted; nothing is asked
     OPEN = "open"  #: its questions go into the queue, a part at a time
+    PAUSED = "paused"  #: nothing of it goes into the queue; what is there already waits
     CANCELLED = "cancelled"  #: nothing more of it is asked
 
 

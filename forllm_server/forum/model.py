@@ -188,6 +188,7 @@ class Post:
     version: int
     revision_count: int
     llm_request_id: int | None = None
+    persona_id: int | None = None
     persona_version_id: int | None = None
     persona_name: str | None = None
     model_name: str | None = None

@@ -283,8 +283,10 @@ def _get(connection: Connection, query: Select[Any]) -> Post:
 
 
 def _select() -> Select[Any]:
-    users = metadata.tables["users"]
-    return select(posts, users.c.name.label("user_name")).join(users, users.c.id == posts.c.owner_id)
+    users, versions = metadata.tables["users"], metadata.tables["persona_versions"]
+    persona_id = select(versions.c.persona_id).where(versions.c.id == posts.c.persona_version_id).scalar_subquery()
+    columns = (posts, users.c.name.label("user_name"), persona_id.label("persona_id"))
+    return select(*columns).join(users, users.c.id == posts.c.owner_id)
 
 
 def _select_there() -> Select[Any]:

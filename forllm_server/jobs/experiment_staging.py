@@ -64,7 +64,7 @@ def stage(connection: Connection, experiment_id: int, now: datetime) -> int:
     """Ask the next pairs of an experiment, as many as there is room for; how many LLM requests that made."""
     experiment = experiment_store.get_experiment_to_change(connection, experiment_id)
     room = IN_QUEUE - pair_store.count_waiting(connection, experiment)
-    if experiment.state is not State.OPEN or room <= 0:
+    if experiment.state is not State.OPEN or room <= 0 or experiment.asked_count >= experiment.pair_count:
         return 0
     limit = min(room, PAIRS_AT_ONCE)
     pairs = asking_store.list_pairs_to_ask(connection, experiment.id, after=experiment.asked_count, limit=limit)
@@ -130,6 +130,10 @@ def _new_request(
 def _finish(connection: Connection, experiment_id: int, now: datetime) -> None:
     """Note that everything has an end, unless a retry came in between."""
     current = experiment_store.get_experiment_to_change(connection, experiment_id)
-    if current.finished_at is None and not pair_store.count_waiting(connection, current):
+    if (
+        current.state is State.OPEN
+        and current.finished_at is None
+        and not pair_store.count_waiting(connection, current)
+    ):
         experiment_store.update_experiment(connection, experiment_id, finished_at=now)
         log.event("experiment.finished", experiment=experiment_id, pairs=current.pair_count)

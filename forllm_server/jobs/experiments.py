@@ -1,7 +1,10 @@
-"""Experiments: made, started, cancelled, retried. How they get into the queue is in :mod:`experiment_staging`."""
+"""Experiments: made, started, paused, resumed, cancelled, retried.
+
+How they get into the queue is in :mod:`experiment_staging`.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -117,6 +120,25 @@ def start_experiment(connection: Connection, experiment_id: int, now: datetime, 
     return experiment_store.get_experiment(connection, experiment.id)
 
 
+def pause_experiment(connection: Connection, experiment_id: int, now: datetime) -> Experiment:
+    """Put nothing more of it into the queue, and hold what waits there. Raises NotFound, Conflict (not running)."""
+    experiment = _get_to_act(connection, experiment_id)
+    if experiment.finished_at is not None:
+        raise Conflict("This experiment is finished: there is nothing to pause.")
+    experiment_store.update_experiment(connection, experiment.id, state=State.PAUSED.value)
+    _change(connection, experiment, Action.HOLD, (Status.QUEUED, Status.WAITING), now)
+    return experiment_store.get_experiment(connection, experiment.id)
+
+
+def resume_experiment(connection: Connection, experiment_id: int, now: datetime) -> Experiment:
+    """Go on with a paused one; what was held of it is released. Raises NotFound, Conflict (cancelled, not started)."""
+    experiment = _get_to_act(connection, experiment_id)
+    experiment_store.update_experiment(connection, experiment.id, state=State.OPEN.value)
+    _change(connection, experiment, Action.RELEASE, (Status.HELD,), now)
+    stage(connection, experiment.id, now)
+    return experiment_store.get_experiment(connection, experiment.id)
+
+
 def cancel_experiment(connection: Connection, experiment_id: int, now: datetime) -> Experiment:
     """Ask nothing more of it and call off what waits or runs; the answers stay. Raises NotFound, Conflict."""
     experiment = experiment_store.get_experiment_to_change(connection, experiment_id)
@@ -133,9 +155,9 @@ def retry_failed(connection: Connection, experiment_id: int, now: datetime) -> i
 
     Raises NotFound, Conflict (cancelled or not started).
     """
-    experiment = experiment_store.get_experiment_to_change(connection, experiment_id)
-    if experiment.state is not State.OPEN:
-        raise Conflict("Only an experiment that was started and not cancelled can try its failed pairs again.")
+    experiment = _get_to_act(connection, experiment_id)
+    if experiment.state is State.PAUSED:
+        raise Conflict("This experiment is paused. Let it go on, then try its failed pairs again.")
     ended = (Status.FAILED.value, Status.CANCELLED.value)
     ids = pair_store.list_llm_request_ids(connection, experiment, ended, limit=RETRIED_AT_ONCE)
     number = len(change_many(connection, Action.RETRY, ids, now).changed)
@@ -186,9 +208,24 @@ def estimate(connection: Connection, experiment: Experiment, now: datetime, *, i
     return replace(addition, number=experiment.pair_count, machine_seconds=work, done_by=None)
 
 
+def _get_to_act(connection: Connection, experiment_id: int) -> Experiment:
+    experiment = experiment_store.get_experiment_to_change(connection, experiment_id)
+    if experiment.is_draft:
+        raise Conflict("This experiment was not started.")
+    if experiment.state is State.CANCELLED:
+        raise Conflict("This experiment was cancelled. Make a new one to ask the rest.")
+    return experiment
+
+
 def _cancel_live(connection: Connection, experiment: Experiment, now: datetime) -> None:
-    live = pair_store.list_llm_request_ids(connection, experiment, [status.value for status in LIVE])
-    change_many(connection, Action.CANCEL, live, now)
+    _change(connection, experiment, Action.CANCEL, LIVE, now)
+
+
+def _change(
+    connection: Connection, experiment: Experiment, action: Action, statuses: Collection[Status], now: datetime
+) -> None:
+    ids = pair_store.list_llm_request_ids(connection, experiment, [status.value for status in statuses])
+    change_many(connection, action, ids, now)
 
 
 def _challenging_version(connection: Connection, version_id: int | None) -> tuple[PersonaVersion | None, str]:

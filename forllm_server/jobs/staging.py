@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from forllm_server import log
 from forllm_server.batches import batch_store, cell_store, verdict_store
-from forllm_server.batches.checks import CheckKind, failed_of
+from forllm_server.batches.checks import TRIED_ELSEWHERE, Check, CheckKind, bare_json, failed_of
+from forllm_server.batches.fitting import TOO_LONG, faults_of
 from forllm_server.batches.matching import match_all
 from forllm_server.batches.model import Batch, BatchAsk, Line, Place, State
 from forllm_server.batches.template import fill
@@ -202,12 +203,19 @@ def _check_answers(database: Database, batch_id: int) -> bool:
 
 def check_texts(batch: Batch, texts: Sequence[str]) -> list[tuple[str, ...]]:
     """What each of these answers fails, in words."""
-    patterns = [check.value for check in batch.checks if check.kind is CheckKind.MATCHES]
-    matched = {pattern: match_all(pattern, texts) for pattern in dict.fromkeys(patterns)}
+    faults = {check: _faults(check, texts) for check in batch.checks if check.kind in TRIED_ELSEWHERE}
     return [
-        failed_of(batch.checks, text, {pattern: verdicts[place] for pattern, verdicts in matched.items()})
+        failed_of(batch.checks, text, {check: found[place] for check, found in faults.items()})
         for place, text in enumerate(texts)
     ]
+
+
+def _faults(check: Check, texts: Sequence[str]) -> list[str | None]:
+    """Why each text fails a check that takes a process of its own; None where it passes."""
+    if check.kind is CheckKind.SCHEMA:
+        return faults_of(check.value, [bare_json(text) for text in texts])
+    words = {True: None, False: "", None: TOO_LONG}
+    return [words[found] for found in match_all(check.value, texts)]
 
 
 def _settle(database: Database, batch_id: int, now: datetime) -> None:

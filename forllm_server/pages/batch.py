@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, g, request
 
 from forllm_server.batches import batch_store
-from forllm_server.batches.checks import Check, CheckKind, new_check
+from forllm_server.batches.checks import LONGEST_VALUE, Check, CheckKind, new_check
 from forllm_server.batches.exporting import MEDIA_TYPES, ExportFormat
 from forllm_server.batches.making import MOST_REPEATS, BatchDraft, Prepared, prepare
 from forllm_server.batches.model import Batch, Place, State
@@ -252,7 +252,7 @@ def _model_ids(form: Form) -> tuple[int | None, ...]:
 def _checks(form: Form) -> list[Check]:
     checks = []
     for kind in CheckKind:
-        value = form.text(f"check_{kind.value}", longest=2_000)
+        value = form.text(f"check_{kind.value}", longest=LONGEST_VALUE)
         if value.strip() and kind is not CheckKind.JSON:
             checks.append(new_check(kind.value, value))
     if form.flag("check_json") or form.text("check_members", longest=2_000).strip():

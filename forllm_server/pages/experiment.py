@@ -152,6 +152,25 @@ def start(experiment_id: int) -> Response:
     return see_other(f"{LIST}/{experiment_id}")
 
 
+@blueprint.post(f"{LIST}/<int:experiment_id>/pause")
+def pause(experiment_id: int) -> Response:
+    """Put nothing more of it into the queue, and hold what waits there."""
+    with current().database.transaction() as connection:
+        rules.pause_experiment(connection, experiment_id, now())
+    notice("The experiment is paused.")
+    return see_other(f"{LIST}/{experiment_id}")
+
+
+@blueprint.post(f"{LIST}/<int:experiment_id>/resume")
+def resume(experiment_id: int) -> Response:
+    """Go on with it."""
+    with current().database.transaction() as connection:
+        rules.resume_experiment(connection, experiment_id, now())
+    current().wake_worker()
+    notice("The experiment goes on.")
+    return see_other(f"{LIST}/{experiment_id}")
+
+
 @blueprint.post(f"{LIST}/<int:experiment_id>/cancellation")
 def cancel(experiment_id: int) -> Response:
     """Call all of it off."""
@@ -207,6 +226,8 @@ def state_words(experiment: Experiment) -> str:
         return "not started"
     if experiment.state is State.CANCELLED:
         return "cancelled"
+    if experiment.state is State.PAUSED:
+        return "paused"
     if experiment.finished_at is not None:
         return "finished"
     return "being asked" if experiment.asked_count < experiment.pair_count else "all asked"

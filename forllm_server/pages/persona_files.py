@@ -46,7 +46,7 @@ def take() -> Response:
     """Make a persona of a file."""
     content = _file(request, "file", FILE_BYTES_MOST + 1)
     with current().database.transaction() as connection:
-        persona = import_persona(connection, content, owner_id=current_user_id(), now=now())
+        persona = import_persona(connection, content, owner_id=current_user_id(), now=now(), file_name=_file_name())
     notice(f"{persona.name} is there. It is a stranger’s text: read it before you ask it.")
     return see_other(f"/personas/{persona.id}")
 
@@ -110,6 +110,12 @@ def _file(sent: Request, name: str, most: int) -> bytes:
     if not content:
         raise Invalid("Choose a file first.", field=name)
     return content
+
+
+def _file_name() -> str:
+    """What the file that was sent is called, without folders."""
+    uploaded = request.files.get("file")
+    return (uploaded.filename or "").replace("\\", "/").rpartition("/")[2] if uploaded else ""
 
 
 def _download(content: bytes, name: str, ending: str) -> Response:

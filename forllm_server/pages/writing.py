@@ -118,8 +118,8 @@ def show_personas() -> Response:
     with current().database.read() as connection:
         subforum_id, topic_id = _place(connection, form)
         assigned = {each.persona_id for each in list_assignments(connection, subforum_id)}
-        personas = [persona for persona in list_personas(connection) if _is_meant(persona, typed)]
-        personas.sort(key=lambda p: (not slug(p.name).startswith(typed), p.id not in assigned, p.name.casefold()))
+        personas = [persona for persona in list_personas(connection) if typed in slug(persona.name)]
+        personas.sort(key=lambda p: (*_how_far(p, typed), p.id not in assigned, p.name.casefold()))
         models = {each.model.id: each.model.label for each in list_models(connection, is_available=True)}
         found = [
             _callable(connection, persona, models, assigned, subforum_id, topic_id)
@@ -170,9 +170,10 @@ def _callable(
     )
 
 
-def _is_meant(persona: Persona, typed: str) -> bool:
+def _how_far(persona: Persona, typed: str) -> tuple[bool, bool]:
+    """For sorting: names that begin with it come before those with a word that does, and these before the rest."""
     word = slug(persona.name)
-    return word.startswith(typed) or f"-{typed}" in word
+    return not word.startswith(typed), f"-{typed}" not in word
 
 
 def _place(connection: Connection, form: Form) -> tuple[int, int | None]:

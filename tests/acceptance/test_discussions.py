@@ -21,7 +21,7 @@ def say(body: dict[str, Any]) -> Script:
     prompt = str(body["messages"][-1]["content"])
     if "Rank them" in prompt:
         letters = re.findall(r"^<answer-([a-z])>$", prompt, re.MULTILINE)
-        is_prose = "Poet" in str(body["messages"][0]["content"])
+        is_prose = "You are Poet. You are Poet." in prompt
         return Script(tokens=("All of them are nice.",) if is_prose else (" > ".join(letters).upper(),))
     turn = re.search(r"This is turn (\d+)", prompt)
     cited = re.findall(r"<answer-(\d+)", prompt)

@@ -88,7 +88,8 @@ def test_it_is_paused_resumed_cancelled_and_deleted(client: FlaskClient, batch: 
         ({"persona_ids": [99]}, "persona_ids", "not there"),
         ({"judge_persona_id": 99, "rubric": "Is short."}, "judge_persona_id", "not there"),
         ({"rubric": "Is short."}, "judge_persona_id", "Choose the persona"),
-        ({"checks": [{"kind": "json", "value": '{"type": "object"}'}]}, "checks", "JSON Schema is not understood"),
+        ({"checks": [{"kind": "schema", "value": '{"type": "obj"}'}]}, "checks", "This JSON Schema cannot be used"),
+        ({"checks": [{"kind": "json", "value": '{"type": "object"}'}]}, "checks", "JSON Schema is a check of its own"),
     ],
 )
 def test_what_cannot_be_taken_is_told_with_its_field(

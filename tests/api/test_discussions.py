@@ -39,8 +39,8 @@ def test_a_debate_is_planned_begun_read_and_stopped(
 def test_what_is_wrong_is_named(client: FlaskClient, topic: dict[str, int], personas: list[int]) -> None:
     address = f"/api/v1/posts/{topic['post_id']}/discussions"
     for changes, field in (
-        ({"max_turns": 0}, "turns"),
-        ({"max_tokens": 0}, "tokens"),
+        ({"max_turns": 0}, "max_turns"),
+        ({"max_tokens": 0}, "max_tokens"),
         ({"seats": [{"persona_id": personas[0]}]}, "seats"),
         ({"kind": "council"}, "seats"),
         ({"kind": "quarrel"}, "kind"),

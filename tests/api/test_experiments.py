@@ -45,7 +45,10 @@ def test_it_is_chosen_estimated_started_and_cancelled(client: FlaskClient, exper
     started = client.post(f"{address}/start", json={"is_run_now": True}).get_json()
     assert (started["state"], started["progress"]["waiting"]) == ("open", 3)
     assert client.post(f"{address}/start", json={}).status_code == 409
+    assert client.post(f"{address}/pause").get_json()["state"] == "paused"
+    assert client.post(f"{address}/resumption").get_json()["state"] == "open"
     assert client.post(f"{address}/cancellation").get_json()["progress"]["cancelled"] == 3
+    assert client.post(f"{address}/resumption").status_code == 409
     assert client.post(f"{address}/retries").status_code == 409
     assert client.delete(address).status_code == 204
     assert client.get(address).status_code == 404

@@ -134,3 +134,16 @@ def test_a_kept_partial_text_is_posted_once_and_marked(
         "partial",
         reply["id"],
     )
+
+
+def test_parameters_and_a_version_hold_for_one_reply_alone(
+    client: FlaskClient, topic: dict[str, int], asked: int
+) -> None:
+    address = f"/api/v1/posts/{topic['post_id']}/llm-requests"
+    given = {"temperature": 0.2, "max_tokens": 12, "seed": 7}
+    other = client.post(address, json={"parameters": given, "persona_version_id": 1}).get_json()
+    assert other["id"] != asked
+    assert other["parameters"] | given == other["parameters"]
+    for wrong, field in (({"parameters": {"temperature": 9}}, "temperature"), ({"persona_version_id": 99}, None)):
+        refused = client.post(address, json=wrong)
+        assert (refused.status_code, refused.get_json()["field"]) == (422, field or "persona_version_id")

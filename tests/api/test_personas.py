@@ -53,3 +53,18 @@ def test_a_change_to_an_outdated_version_is_refused(client: FlaskClient) -> None
     client.put(address, json={**CRITIC, "instructions": "A"})
     late = client.put(address, json={**CRITIC, "instructions": "B", "expected_version": 1})
     assert late.status_code == 409
+
+
+def test_the_exact_prompt_of_an_unsaved_version_is_told_and_nothing_is_kept(
+    client: FlaskClient, topic: dict[str, int]
+) -> None:
+    body = {"post_id": topic["post_id"], "name": "Draft", "instructions": "You are brief."}
+    shown = client.post("/api/v1/persona-previews", json=body).get_json()
+    assert (shown["messages"][0], shown["problem"]) == ({"role": "system", "content": "You are brief."}, "")
+    assert 0 < shown["prompt_tokens"] < shown["context_tokens"]
+    assert shown["model"].startswith("Tiny")
+    for wrong, words in (({"parameters": {"temperature": 9}}, "temperature must be"), ({"post_id": 999}, "post")):
+        refused = client.post("/api/v1/persona-previews", json=body | wrong).get_json()
+        assert (refused["messages"], refused["prompt_tokens"]) == ([], None)
+        assert words in refused["problem"]
+    assert client.get("/api/v1/llm-requests").get_json()["items"] == []

@@ -87,6 +87,8 @@ def test_waiting_ends_when_the_batch_is_paused_and_says_what_is_missing(folder: 
         (b"town,land\nGraz,Austria\n", (), "The template names no column"),
         (b"town\nGraz\n", ("--check", "matches:("), "is no regular expression"),
         (b"town\nGraz\n", ("--check", "nonsense"), "A check is one of"),
+        (b"town\nGraz\n", ("--check", "schema:@/no/such/file.json"), "cannot be read: No such file"),
+        (b"town\nGraz\n", ("--check", "schema:{"), "This is no JSON, and so no JSON Schema"),
         (b"town\nGraz\n", ("--persona", "Nobody"), "There is no persona"),
         (b"town\nGraz\n", ("--judge", "Nobody", "--rubric", "Is short."), "There is no persona"),
         (b"town\nGraz\n", ("--judge", "Assistant"), "Write down what an answer must do"),

@@ -3,7 +3,7 @@
 import pytest
 
 from forllm_server.discussions.course import order_of
-from forllm_server.discussions.ranking import ranking_prompt, read_ranking, result_of
+from forllm_server.discussions.ranking import ranking_task, read_ranking, result_of
 
 SHOWN = (2, 0, 1)
 
@@ -82,6 +82,6 @@ def test_each_sees_another_order_that_is_the_same_whenever_asked() -> None:
 
 
 def test_the_prompt_names_letters_and_never_who_wrote() -> None:
-    prompt = ranking_prompt("Why?", ["one", "two", "three"])
+    prompt = ranking_task(["one", "two", "three"])
     assert "<answer-a>\none\n</answer-a>" in prompt
     assert prompt.endswith("C > B > A")

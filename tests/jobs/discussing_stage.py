@@ -35,7 +35,7 @@ class Salon:
         """Each says its name and what it was asked for; rankings are sound unless something else is to be said."""
         prompt = str(body["messages"][-1]["content"])
         if "Rank them" in prompt:
-            name = str(body["messages"][0]["content"]).removeprefix("You are ").rstrip(".")
+            name = re.findall(r"You are (\w+)\. You are \w+\.", prompt)[-1]
             letters = re.findall(r"^<answer-([a-z])>$", prompt, re.MULTILINE)
             return Script(tokens=(self.said.get(name, " > ".join(letters).upper()),))
         who = re.findall(r"You are (\w+)\. You are \w+\.", prompt)

@@ -261,7 +261,7 @@ def queue_request(connection: Connection, world: World, number: int) -> int:
 
 def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> None:
     evening.server.answer = lambda _body: Script(tokens=("yes",))
-    checks = (new_check("contains", "yes"), new_check("matches", "^no"))
+    checks = (new_check("contains", "yes"), new_check("matches", "^no"), new_check("schema", '{"title": "Nothing"}'))
     batch = create(evening.database, evening.world, lines=2, checks=checks)
     while evening.run():
         pass
@@ -271,7 +271,8 @@ def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> No
         prompt = find_prompt(connection, cells[1].llm_request_id)
     assert prompt is not None
     assert [message["content"] for message in prompt.messages if message["role"] == "user"] == ["Question 2"]
-    assert [(cell.text, cell.failed_checks) for cell in cells] == [("yes", ("matches “^no”",))] * 2
+    failed = ("matches “^no”", "fits the JSON Schema “Nothing”: it is no JSON")
+    assert [(cell.text, cell.failed_checks) for cell in cells] == [("yes", failed)] * 2
     assert get(evening.database, batch.id).finished_at is not None
 
 

@@ -10,7 +10,7 @@ from forllm_server.discussions.model import Ending, Limits, StepKind
 from forllm_server.errors import Invalid, NotFound, TopicLocked
 from forllm_server.experiments.candidate_store import list_candidates
 from forllm_server.experiments.model import Narrowing
-from forllm_server.forum.editing import delete_post
+from forllm_server.forum.editing import add_reply, delete_post
 from forllm_server.forum.topics import delete_topic
 from forllm_server.jobs.asking import TooManyAsked
 from forllm_server.jobs.fanning import cancel_group, new_group_id
@@ -23,6 +23,7 @@ from forllm_server.settings.values import change_settings
 from tests.jobs.conftest import Evening
 from tests.jobs.discussing_stage import Salon
 from tests.support.scripted_server import Script
+from tests.support.world import LOCAL_USER
 
 
 @pytest.fixture
@@ -260,7 +261,9 @@ def test_a_council_ranks_without_names_and_its_chair_cites(salon: Salon) -> None
     assert len({step.post_id for step in opinions}) == 3
     asked = [prompt for prompt in prompts(salon) if "Rank them" in prompt]
     assert len(asked) == 3
-    assert all(name not in prompt.replace(f"{name} says answer.", "") for name in ("Poet",) for prompt in asked)
+    strangers = [prompt for prompt in asked if "You are Poet. You are Poet." not in prompt]
+    assert len(strangers) == 2
+    assert all("Poet" not in prompt.replace("Poet says answer.", "") for prompt in strangers)
     answer = salon.evening.posts()[-1]
     assert answer.author_name == "Chair"
     assert answer.parent_id == salon.evening.world.post_id
@@ -268,6 +271,24 @@ def test_a_council_ranks_without_names_and_its_chair_cites(salon: Salon) -> None
     assert salon.get(council).ending is Ending.ANSWERED
     for step in salon.steps(council, StepKind.RANKING):
         assert step.ranked == step.shown
+
+
+def test_who_ranks_sees_the_thread_above_the_post_and_all_opinions_whole(salon: Salon) -> None:
+    with salon.database.transaction() as connection:
+        reply = add_reply(
+            connection,
+            owner_id=LOCAL_USER,
+            parent_id=salon.evening.world.post_id,
+            content="And which of them in the shade?",
+            now=clock.now(),
+        )
+    council = salon.council(post_id=reply.id)
+    assert salon.run() == 7
+    first = salon.evening.posts()[0].content
+    for prompt in (prompt for prompt in prompts(salon) if "Rank them" in prompt):
+        assert prompt.index(first) < prompt.index("And which of them in the shade?") < prompt.index("Rank them")
+        assert prompt.count(" says answer.") == 3
+    assert all(step.ranked for step in salon.steps(council, StepKind.RANKING))
 
 
 def test_nobody_sees_the_opinion_of_another_one(salon: Salon) -> None:

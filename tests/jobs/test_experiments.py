@@ -8,7 +8,7 @@ from forllm_server import clock
 from forllm_server.db import metadata
 from forllm_server.errors import Conflict, Invalid, NotFound
 from forllm_server.experiments import experiment_store, pair_store
-from forllm_server.experiments.model import Choice, Experiment, Pair, Progress, Stage
+from forllm_server.experiments.model import Choice, Experiment, Pair, Progress, Stage, State
 from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.editing import add_reply, delete_post
 from forllm_server.forum.model import TopicOrder
@@ -232,6 +232,26 @@ def test_cancelling_calls_off_what_waits_and_keeps_what_is_there(trial: Trial) -
     assert (progress.answered, progress.cancelled) == (1, 2)
     with trial.database.transaction() as connection, pytest.raises(Conflict):
         rules.retry_failed(connection, experiment.id, clock.now())
+
+
+def test_pausing_holds_what_waits_and_going_on_asks_the_rest(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forllm_server.jobs.experiment_staging.IN_QUEUE", 2)
+    experiment = trial.start(trial.create())
+    assert trial.evening.run()
+    with trial.database.transaction() as connection:
+        assert rules.pause_experiment(connection, experiment.id, clock.now()).state is State.PAUSED
+    trial.run(experiment)
+    progress = trial.progress(experiment)
+    assert (progress.answered, progress.waiting, progress.unasked) == (1, 1, 1)
+    with trial.database.transaction() as connection, pytest.raises(Conflict):
+        rules.retry_failed(connection, experiment.id, clock.now())
+    with trial.database.transaction() as connection:
+        rules.resume_experiment(connection, experiment.id, clock.now())
+    trial.run(experiment)
+    assert (trial.progress(experiment).answered, trial.get(experiment).state) == (3, State.OPEN)
+    assert trial.get(experiment).finished_at is not None
+    with trial.database.transaction() as connection, pytest.raises(Conflict):
+        rules.pause_experiment(connection, experiment.id, clock.now())
 
 
 def test_the_topics_await_nothing_of_an_experiment(trial: Trial) -> None:

@@ -119,6 +119,10 @@ def test_checks_that_make_no_sense_are_told(homelab: Browser) -> None:
     look(homelab, check_matches="(")
     assert homelab.status == 422
     assert "is no regular expression" in homelab.words()
+    look(homelab, check_schema='{"type": ')
+    assert homelab.status == 422
+    assert "This is no JSON, and so no JSON Schema" in homelab.words()
+    assert homelab.page.find(attrs={"name": "check_schema"}).get_text().strip() == '{"type":'
 
 
 def test_a_paused_batch_goes_on_and_a_cancelled_one_does_not(homelab: Browser) -> None:

@@ -197,8 +197,12 @@ def test_a_new_answer_is_put_into_its_thread(
     assert "The new answer in its thread" in browser.words()
 
 
-def test_it_is_cancelled_and_deleted(browser: Browser, contest: Contest) -> None:
+def test_it_is_paused_cancelled_and_deleted(browser: Browser, contest: Contest) -> None:
     start(browser, contest)
+    browser.send(f"{LIST}/1/pause", {})
+    assert "paused, 0 %" in browser.words()
+    browser.send(f"{LIST}/1/resume", {})
+    assert "all asked, 0 %" in browser.words()
     browser.send(f"{LIST}/1/cancellation", {})
     assert "cancelled" in browser.words()
     assert "3 called off" in browser.words()

@@ -114,6 +114,8 @@ def test_personas_are_offered_with_model_and_handle(browser: Browser, world: Wor
     assert "qwen3:8b" in options[0].get_text()
     by_second_word = browser.open("/writing/personas?subforum_id=1&typed=skep").find_all(attrs={"role": "option"})
     assert [option["data-value"] for option in by_second_word] == ["@careful-skeptic"]
+    within = browser.open("/writing/personas?subforum_id=1&typed=eache").find_all(attrs={"role": "option"})
+    assert ["Teacher" in option.get_text() for option in within] == [True]
     assert len(browser.open("/writing/personas?subforum_id=1&typed=").find_all(attrs={"role": "option"})) == 4
     assert browser.open("/writing/personas?subforum_id=1&typed=nobody").find(attrs={"role": "option"}) is None
 

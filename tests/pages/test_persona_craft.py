@@ -161,6 +161,14 @@ def test_a_persona_is_given_away_and_taken_in_again(browser: Browser) -> None:
     browser.open("/personas/import")
     browser.send("/personas/import", {"file": (io.BytesIO(b"{"), "x.json")})
     assert (browser.status, "no JSON" in browser.problem("file")) == (422, True)
+    browser.open("/personas/import")
+    browser.send("/personas/import", {"file": (io.BytesIO("Sei höflich.\n".encode()), "Polite one.txt")})
+    assert browser.path == "/personas/5"
+    assert "Polite one" in browser.words()
+    assert "Sei höflich." in browser.words()
+    browser.open("/personas/import")
+    browser.send("/personas/import", {"file": (io.BytesIO(b"\xff"), "x.txt")})
+    assert (browser.status, "no UTF-8" in browser.problem("file")) == (422, True)
 
 
 def send_large(browser: Browser, content: bytes) -> tuple[int, str | None]:
