@@ -8,15 +8,6 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from forllm_server.accounts.model import User
 from forllm_server.accounts.tables import users
-from forllm_server.errors import NotFound
-
-
-def get_user(connection: Connection, user_id: int) -> User:
-    """The user, or :class:`NotFound`."""
-    user = find_user(connection, user_id)
-    if user is None:
-        raise NotFound("There is no such user.")
-    return user
 
 
 def find_user(connection: Connection, user_id: int) -> User | None:

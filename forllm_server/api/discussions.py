@@ -41,12 +41,13 @@ def show_list(query: dict[str, Any]) -> dict[str, Any]:
     """List debates and councils, the newest first."""
     cursor = decode_cursor(query.get("after"), int)
     limit = query["limit"]
+    part: dict[str, Any] = {"before_id": cursor[0] if cursor else None, "limit": limit + 1}
     with current().database.read() as connection:
         if "topic_id" in query:
             topic_store.get_topic(connection, query["topic_id"])
-            items = store.list_discussions_of_topic(connection, query["topic_id"], limit=limit)
-            return {"items": items, "next": None}
-        found = store.list_discussions(connection, before_id=cursor[0] if cursor else None, limit=limit + 1)
+            found = store.list_discussions_of_topic(connection, query["topic_id"], **part)
+        else:
+            found = store.list_discussions(connection, **part)
     return page_of(found, limit, lambda discussion: (discussion.id,))
 
 

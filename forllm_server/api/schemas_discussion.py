@@ -72,7 +72,7 @@ class DiscussionIn(Input):
 class DiscussionsQuery(PageQuery):
     """Which debates and councils."""
 
-    topic_id = QueryId(metadata={"description": "The newest of this topic, on one page."})
+    topic_id = QueryId(metadata={"description": "Of this topic only."})
 
 
 class SeatOut(Schema):

@@ -26,10 +26,10 @@ blueprint = Noun("Trash", "What was deleted. It can be restored until it is eras
 @blueprint.response(200, listing(TrashItemOut))
 def show_list(query: dict[str, Any]) -> dict[str, Any]:
     """List what can be restored, last deleted first."""
-    before = decode_cursor(query.get("after"), datetime)
+    after = decode_cursor(query.get("after"), datetime, str, int)
     with current().database.read() as connection:
-        found = list_trash(connection, limit=query["limit"] + 1, before=before[0] if before else None)
-    return page_of(found, query["limit"], lambda item: (item.deleted_at,))
+        found = list_trash(connection, limit=query["limit"] + 1, after=after)
+    return page_of(found, query["limit"], lambda item: item.place)
 
 
 @blueprint.route("/trash", methods=["DELETE"])

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, insert, select, update
 
 from forllm_server.catalog.model import BackendKind, ContextSource, ListedModel, Model
 from forllm_server.catalog.tables import backends, models
@@ -28,13 +28,6 @@ def find_model(connection: Connection, model_id: int) -> Model | None:
 
 # Built once: every question asks for it, and putting the statement together takes longer than executing it.
 _BY_ID = select(models).where(models.c.id == bindparam("id_"))
-
-
-def find_model_by_name(connection: Connection, backend_id: int, name: str) -> Model | None:
-    row = connection.execute(
-        select(models).where(models.c.backend_id == backend_id, models.c.name == name)
-    ).one_or_none()
-    return None if row is None else _model(row)
 
 
 def list_models_of(connection: Connection, backend_id: int) -> list[Model]:
@@ -112,12 +105,6 @@ def update_characters_per_token(connection: Connection, model_id: int, ratio: fl
         .where(models.c.id == model_id)
         .values(characters_per_token=case((learned.is_(None), ratio), else_=blended))
     )
-
-
-def count_models(connection: Connection, backend_id: int) -> int:
-    """How many models the backend has now."""
-    query = select(func.count()).where(models.c.backend_id == backend_id, models.c.is_available.is_(True))
-    return connection.execute(query).scalar_one()
 
 
 def _listed() -> Select[Any]:

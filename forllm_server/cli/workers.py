@@ -15,7 +15,6 @@ from forllm_server.catalog.probing import probe_backend
 from forllm_server.cli.runtime import Installation
 from forllm_server.config import Config
 from forllm_server.errors import ForllmError
-from forllm_server.experiments.pair_store import update_erased
 from forllm_server.hooks.keeping import clear_up
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.chores import fail_those_of_deleted_backends, find_models_for_waiting
@@ -31,7 +30,6 @@ from forllm_server.jobs.planning import NightPlan
 from forllm_server.jobs.recurring import run_due
 from forllm_server.jobs.staging import tend_batches
 from forllm_server.jobs.window_watch import watch_windows
-from forllm_server.queue.prompt_store import delete_texts, delete_texts_of_deleted
 from forllm_server.queue.wakeup import Wakeup
 from forllm_server.queue.worker import WorkerPool
 from forllm_server.settings.values import read_settings
@@ -180,9 +178,6 @@ class Workers:
         with self._database.transaction() as connection:
             trash_days = self._installation.config.trash_days
             erased = erase_trash(connection, older_than_days=trash_days, now=clock.now())
-            deleted_before = clock.now() - timedelta(days=trash_days)
-            delete_texts_of_deleted(connection, deleted_before=deleted_before)
-            delete_texts(connection, update_erased(connection, deleted_before=deleted_before))
             delete_responses_before(connection, clock.now() - RESPONSES_KEPT)
             clear_up(connection, clock.now())
         if any(asdict(erased).values()):

@@ -31,8 +31,10 @@ class Database:
         self.dialect = make_url(self.url).get_backend_name()
         self.busy_timeout_seconds = busy_timeout_seconds
         self.engine = self._create_engine()
+        # PostgreSQL would look anew with each statement: a list and what belongs to it could be of two moments.
+        snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         # The same pool. Set once: setting an option costs a connection more than checking it out.
-        self._reading = self.engine.execution_options(**{READS_ONLY: True})
+        self._reading = self.engine.execution_options(**{READS_ONLY: True}, **snapshot)
 
     @classmethod
     def at(cls, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> "Database":

@@ -14,6 +14,7 @@ from forllm_server.queue.model import Status
 
 _c = discussions.c
 _s = discussion_steps.c
+_BIGGEST_ID = 2**63 - 1
 
 
 def insert_discussion(connection: Connection, new: NewDiscussion, now: datetime) -> Discussion:
@@ -70,13 +71,17 @@ def list_discussions(
 # Discussions are few and posts many: with CROSS JOIN SQLite keeps to the order of the tables.
 _OF_TOPIC = text(
     "SELECT discussions.id FROM discussions CROSS JOIN posts "
-    "WHERE posts.id = discussions.post_id AND posts.topic_id = :topic_id ORDER BY discussions.id DESC LIMIT :most"
+    "WHERE posts.id = discussions.post_id AND posts.topic_id = :topic_id AND discussions.id < :before_id "
+    "ORDER BY discussions.id DESC LIMIT :most"
 )
 
 
-def list_discussions_of_topic(connection: Connection, topic_id: int, *, limit: int) -> list[Discussion]:
-    """The newest first."""
-    ids = list(connection.execute(_OF_TOPIC, {"topic_id": topic_id, "most": limit}).scalars())
+def list_discussions_of_topic(
+    connection: Connection, topic_id: int, *, before_id: int | None = None, limit: int
+) -> list[Discussion]:
+    """The newest first, those with an id below ``before_id``."""
+    bound = {"topic_id": topic_id, "before_id": _BIGGEST_ID if before_id is None else before_id, "most": limit}
+    ids = list(connection.execute(_OF_TOPIC, bound).scalars())
     if not ids:
         return []
     rows = connection.execute(_select().where(_c.id.in_(ids)).order_by(_c.id.desc()))

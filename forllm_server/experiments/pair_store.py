@@ -184,15 +184,13 @@ def update_answered(connection: Connection, llm_request_id: int, answer: NewAnsw
     return connection.execute(own.values(values)).rowcount > 0
 
 
-def update_erased(connection: Connection, *, deleted_before: datetime) -> list[int]:
-    """Erase the new answers to what was deleted before then; the LLM requests that gave them."""
-    posts, topics = metadata.tables["posts"], metadata.tables["topics"]
+def update_erased(connection: Connection) -> list[int]:
+    """Erase the new answers to questions that were erased; the LLM requests that gave them."""
+    posts = metadata.tables["posts"]
     query = (
         select(_c.experiment_id, _c.number, _c.llm_request_id)
         .join(posts, posts.c.id == _c.question_id)
-        .join(topics, topics.c.id == posts.c.topic_id)
-        .where(_c.new_text.is_not(None))
-        .where((posts.c.deleted_at < deleted_before) | (topics.c.deleted_at < deleted_before))
+        .where(_c.new_text.is_not(None), posts.c.deleted_at.is_not(None), posts.c.content == "")
     )
     gone = connection.execute(query).all()
     for experiment_id, number, _ in gone:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from forllm_server.errors import NotFound
 from forllm_server.forum.attachment_model import Attachment
@@ -84,9 +85,19 @@ def find_piece(connection: Connection, digest: str, number: int) -> bytes | None
     return None if content is None else bytes(content)
 
 
+_INSERT_CONTENT: dict[str, Any] = {
+    "sqlite": sqlite.insert(attachment_contents).on_conflict_do_nothing().returning(attachment_contents.c.digest),
+    "postgresql": postgresql.insert(attachment_contents)
+    .on_conflict_do_nothing()
+    .returning(attachment_contents.c.digest),
+}
+
+
 def insert_content(connection: Connection, digest: str, size_bytes: int, pieces: Iterable[bytes]) -> None:
-    """Keep a content that is not there yet."""
-    connection.execute(insert(attachment_contents).values(digest=digest, size_bytes=size_bytes))
+    """Keep a content; one that somebody else has just kept is left as it is."""
+    named = {"digest": digest, "size_bytes": size_bytes}
+    if connection.execute(_INSERT_CONTENT[connection.dialect.name], named).first() is None:
+        return
     for number, piece in enumerate(pieces):
         connection.execute(insert(attachment_pieces).values(digest=digest, number=number, content=piece))
 

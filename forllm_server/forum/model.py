@@ -274,6 +274,10 @@ class TrashKind(StrEnum):
     PERSONA = "persona"
 
 
+#: When something was deleted, its kind and its id. What is deleted together has one moment.
+TrashPlace = tuple[datetime, str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class TrashItem:
     """Something deleted that can still be restored.
@@ -287,3 +291,8 @@ class TrashItem:
     title: str
     excerpt: str
     deleted_at: datetime
+
+    @property
+    def place(self) -> TrashPlace:
+        """Where it stands in the trash, for the page after it."""
+        return self.deleted_at, self.kind.value, self.id

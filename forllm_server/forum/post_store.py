@@ -86,12 +86,6 @@ def list_page_around(connection: Connection, post: Post, *, limit: int) -> list[
     return before + [_post(row) for row in rows]
 
 
-def list_newer_posts(connection: Connection, topic_id: int, *, after_id: int, limit: int) -> list[Post]:
-    """Posts of a topic that were added after the post ``after_id``, oldest first: what a poll has not shown yet."""
-    query = _select().where(posts.c.topic_id == topic_id, posts.c.id > after_id)
-    return [_post(row) for row in connection.execute(query.order_by(posts.c.id).limit(limit))]
-
-
 def list_newest_places(connection: Connection, topic_id: int, *, limit: int) -> list[PostPlace]:
     """Where the newest posts of a topic stand that models are shown, the newest first."""
     query = (

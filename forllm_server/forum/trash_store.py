@@ -18,19 +18,20 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     union_all,
     update,
 )
 
 from forllm_server.db.types import metadata
-from forllm_server.forum.model import TrashItem, TrashKind
+from forllm_server.forum.model import TrashItem, TrashKind, TrashPlace
 from forllm_server.forum.tables import attachments, post_revisions, posts, subforums, topics
 
 _EXCERPT_CHARS = 200
 
 
-def list_trash(connection: Connection, *, limit: int, before: datetime | None = None) -> list[TrashItem]:
-    """What can be restored, last deleted first; with ``before`` what was deleted earlier than that."""
+def list_trash(connection: Connection, *, limit: int, after: TrashPlace | None = None) -> list[TrashItem]:
+    """What can be restored, last deleted first; with ``after`` what comes after that place."""
     personas = metadata.tables["personas"]
     parts = [
         _part(TrashKind.SUBFORUM, subforums, subforums.c.name, subforums.c.name),
@@ -46,9 +47,12 @@ def list_trash(connection: Connection, *, limit: int, before: datetime | None = 
         _part(TrashKind.PERSONA, personas, personas.c.name, personas.c.name).where(personas.c.erased_at.is_(None)),
     ]
     trash = union_all(*parts).subquery()
-    query = select(trash).order_by(trash.c.deleted_at.desc(), trash.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(trash.c.deleted_at < before)
+    order = (trash.c.deleted_at, trash.c.kind, trash.c.id)
+    query = select(trash).order_by(*(column.desc() for column in order)).limit(limit)
+    if after is not None:
+        query = query.where(
+            tuple_(*order) < tuple_(*(literal(part, each.type) for part, each in zip(after, order, strict=True)))
+        )
     return [_item(row) for row in connection.execute(query)]
 
 

@@ -23,7 +23,7 @@ from forllm_server.discussions.course import Over, ToAsk, next_of
 from forllm_server.discussions.making import DiscussionDraft, SeatDraft, check
 from forllm_server.discussions.model import Discussion, Ending, Kind, NewDiscussion, Seat, StepKind
 from forllm_server.discussions.ranking import REPLY_TOKENS
-from forllm_server.errors import Invalid, NotFound, TopicLocked
+from forllm_server.errors import Conflict, Invalid, NotFound, TopicLocked
 from forllm_server.forum import post_store
 from forllm_server.jobs.asking import REPLY, TooManyAsked, default_parameters
 from forllm_server.jobs.fanning import GROUP_ID, new_group_id
@@ -41,6 +41,8 @@ RANKING = "ranking"
 #: In ``llm_requests.input``: the discussion that it is a step of.
 DISCUSSION = "discussion_id"
 _MOST_SEED = 2**62
+#: How often the number of an answer is counted anew.
+_TRIES = 3
 
 
 def begin(connection: Connection, draft: DiscussionDraft, *, owner_id: int, now: datetime) -> Discussion:
@@ -179,10 +181,12 @@ def _end(connection: Connection, discussion: Discussion, over: Over, now: dateti
 
 
 def _ask(connection: Connection, discussion: Discussion, ask: ToAsk, now: datetime) -> None:
-    new = _new_request(connection, discussion, ask)
-    made = insert_llm_request(connection, new, now)
-    # Its number among the answers is a new one, and the discussion is held: there is no other like it.
-    assert made is not None
+    made = None
+    for _ in range(_TRIES):
+        # Its number among the answers is a new one, unless a person has just asked the same of the same.
+        made = made or insert_llm_request(connection, _new_request(connection, discussion, ask), now)
+    if made is None:
+        raise Conflict()
     store.insert_step(
         connection,
         discussion.id,

@@ -7,6 +7,7 @@ lines asked are one transaction: after a crash it goes on with the next line.
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from forllm_server.batches.template import fill
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.model import ChosenModel
 from forllm_server.db import Database
+from forllm_server.db.lines import log_on_commit
 from forllm_server.errors import Conflict, Invalid, NotFound
 from forllm_server.forum.editing import add_reply
 from forllm_server.forum.topics import open_topic
@@ -245,6 +247,9 @@ def _settle(database: Database, batch_id: int, now: datetime) -> None:
 
 
 def _pause(database: Database, batch_id: int, problem: str) -> None:
-    with database.transaction() as connection:
+    with suppress(NotFound), database.transaction() as connection:
+        # It may have been cancelled or deleted since: that stays so.
+        if batch_store.get_batch_to_change(connection, batch_id).state is not State.OPEN:
+            return
         batch_store.update_batch(connection, batch_id, state=State.PAUSED.value, problem=problem)
-    log.event("batch.paused", level=log.WARNING, batch=batch_id, detail=problem)
+        log_on_commit(connection, "batch.paused", level=log.WARNING, batch=batch_id, detail=problem)

@@ -85,6 +85,9 @@ def ask_summary(connection: Connection, wanted: Wanted, now: datetime) -> AskedS
     covered = list_posts_to_sum_up(connection, wanted.scope, anchor, wanted.post_ids)
     refuse_nothing(wanted.scope, covered)
     known = find_summary_of(connection, wanted, anchor)
+    if known is not None:
+        # Summaries are locked before LLM requests, and these before their versions.
+        known = summary_store.get_summary_to_change(connection, known.id)
     asked = _find_live(connection, known)
     if known is not None and asked is not None:
         if wanted.is_run_now and asked.lane is Lane.NIGHT and asked.status is not Status.RUNNING:
@@ -313,7 +316,7 @@ def write_by_hand(
     expected_number: int | None = None,
 ) -> SummaryVersion:
     """Keep a person's text as a summary of the posts as they are now. Raises as :func:`edit_summary`."""
-    summary = summary_store.get_summary(connection, summary_id)
+    summary = summary_store.get_summary_to_change(connection, summary_id)
     if summary.version is None:
         # Asked for, and not written, or not well enough to be kept.
         anchor = post_store.get_post(connection, summary.anchor_post_id)

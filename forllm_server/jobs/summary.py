@@ -283,7 +283,7 @@ def _keep(connection: Connection, job: Job, subject: _Subject, text: str) -> Non
     """Keep it as the next version, unless what it is about is gone: then Hopeless."""
     try:
         post_store.get_post(connection, subject.anchor.id)
-        summary = summary_store.get_summary(connection, subject.summary.id)
+        summary = summary_store.get_summary_to_change(connection, subject.summary.id)
     except NotFound as error:
         raise Hopeless(
             "The summary or its topic was removed while the model wrote.", cause=Cause.SUBJECT_GONE

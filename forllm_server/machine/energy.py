@@ -194,11 +194,6 @@ def energy_between(begun: EnergyMark, ended: EnergyMark, *, estimated_watts: flo
     return EnergyReading(joules / _JOULES_PER_WATT_HOUR, False, source, seconds)
 
 
-def share_of(reading: EnergyReading, parts: int) -> EnergyReading:
-    """The part of one of ``parts`` pieces of work that shared the machine during the span."""
-    return EnergyReading(reading.watt_hours / max(1, parts), reading.is_measured, reading.source, reading.seconds)
-
-
 def energy_cost(watt_hours: float, price_per_kilowatt_hour: float) -> float:
     """What energy costs, in the currency of the price. Raises Invalid for a price that is none."""
     if not math.isfinite(price_per_kilowatt_hour) or price_per_kilowatt_hour < 0:

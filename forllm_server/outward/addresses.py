@@ -14,6 +14,9 @@ from forllm_server.outward.failure import SendFailed
 
 LONGEST_ADDRESS = 2_000
 _PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: A name that leads to more addresses than that would keep its caller waiting for all that do not answer.
+_MOST_ADDRESSES = 4
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 
 
@@ -78,7 +81,7 @@ def connect(host: str, port: int, *, may_be_local: bool, timeout_seconds: float)
                 is_permanent=True,
             )
     problem: OSError | None = None
-    for number in dict.fromkeys(numbers):
+    for number in list(dict.fromkeys(numbers))[:_MOST_ADDRESSES]:
         try:
             return socket.create_connection((number, port), timeout=timeout_seconds)
         except OSError as error:
@@ -88,9 +91,20 @@ def connect(host: str, port: int, *, may_be_local: bool, timeout_seconds: float)
 
 def _is_public(number: str) -> bool:
     address = ipaddress.ip_address(number.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _inner(address)
+        if inner is None:
+            # Reserved are also those that lead to an IPv4 address by ways that are none any more.
+            return address.is_global and not (address.is_multicast or address.is_reserved or address.is_site_local)
+        address = inner
     return address.is_global and not address.is_multicast
+
+
+def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one leads to: mapped (RFC 4291), 6to4 (RFC 3056) or NAT64 (RFC 6052)."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _bracketed(host: str) -> str:

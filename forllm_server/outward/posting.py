@@ -51,28 +51,34 @@ def post(
             f"{url} is on port {port}; only 80 and 443 are used unless you tick that this is meant.", is_permanent=True
         )
     plain = connect(host, port, may_be_local=may_be_local, timeout_seconds=CONNECT_SECONDS)
-    timer = threading.Timer(total_seconds, lambda: _shut(plain))
+    plain.settimeout(total_seconds)
+    # The handshake comes later: wrapping takes the plain socket away, and whoever ends it must hold the other one.
+    is_secure = parts.scheme == "https"
+    context = (tls or tls_context()) if is_secure else None
+    spoken = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) if context else plain
+    is_late = threading.Event()
+    timer = threading.Timer(total_seconds, lambda: _give_up(spoken, is_late))
     timer.daemon = True
     timer.start()
     connection = HTTPConnection(host, port, timeout=total_seconds)
+    connection.sock = spoken
     try:
-        plain.settimeout(total_seconds)
-        secured = (tls or tls_context()).wrap_socket(plain, server_hostname=host) if parts.scheme == "https" else plain
-        connection.sock = secured
+        if isinstance(spoken, ssl.SSLSocket):
+            spoken.do_handshake()
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         own = {"User-Agent": "forllm", "Connection": "close", "Accept": "*/*"}
         connection.request("POST", target, body, own | dict(headers))
         with connection.getresponse() as response:
             _check(response, host)
             return Answer(response.status, _beginning(response) if keeps_text else "")
-    except ssl.SSLError as error:
-        raise SendFailed(f"{host} cannot be spoken to securely: {error.reason or error}.") from error
     except (HTTPException, OSError) as error:
+        if isinstance(error, ssl.SSLError) and not is_late.is_set():
+            raise SendFailed(f"{host} cannot be spoken to securely: {error.reason or error}.") from error
         raise SendFailed(f"{host} broke off, or did not answer in time.") from error
     finally:
         timer.cancel()
         connection.close()
-        plain.close()
+        spoken.close()
 
 
 def tls_context() -> ssl.SSLContext:
@@ -107,8 +113,10 @@ def _beginning(response: HTTPResponse) -> str:
     return ""
 
 
-def _shut(plain: socket.socket) -> None:
+def _give_up(spoken: socket.socket, is_late: threading.Event) -> None:
+    is_late.set()
     try:
-        plain.shutdown(socket.SHUT_RDWR)
+        # Past SSLSocket.shutdown, which would tear the TLS state from under the thread that reads it.
+        socket.socket.shutdown(spoken, socket.SHUT_RDWR)
     except OSError:
-        plain.close()
+        spoken.close()

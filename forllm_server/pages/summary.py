@@ -1,5 +1,7 @@
 """Summaries: asking for one, reading it with its versions, writing it by hand, removing it."""
 
+from itertools import pairwise
+
 from flask import Blueprint, Response, g
 
 from forllm_server.clock import now
@@ -35,6 +37,8 @@ blueprint.add_app_template_global(summary_words)
 _BIGGEST_ID = 2**63 - 1
 _EXCERPT_CHARACTERS = 110
 _SHOWN_ON_TOPIC = 3
+#: Versions that are compared with the one before: each comparison takes time, and a long thread has a version a night.
+_COMPARED = 10
 
 
 @blueprint.app_template_global()
@@ -95,20 +99,21 @@ def create(post_id: int) -> Response:
 
 @blueprint.get("/summaries/<int:summary_id>")
 def show(summary_id: int) -> Response:
-    """The summary, what it covers, and all of its versions with what each changed."""
+    """The summary, what it covers, and all of its versions, the newest with what each changed."""
     topic, view = _read(summary_id)
     with current().database.read() as connection:
         versions = summary_store.list_versions(connection, summary_id)
         posts = post_store.list_posts(connection, view.coverage.post_ids)
-    before = [version.content for version in versions[1:]]
-    changes: list[list[DiffLine]] = [
-        diff_lines(earlier, version.content) for version, earlier in zip(versions, before, strict=False)
+    newest = versions[: _COMPARED + 1]
+    changes: list[list[DiffLine] | None] = [
+        diff_lines(earlier.content, version.content) for version, earlier in pairwise(newest)
     ]
+    changes += [None] * (len(versions) - len(changes))
     return page(
         "summary/show.html",
         topic=topic,
         view=view,
-        versions=list(zip(versions, [*changes, []], strict=False)),
+        versions=list(zip(versions, changes, strict=True)),
         posts=[(post, excerpt(post.content, max_chars=_EXCERPT_CHARACTERS)) for post in posts],
     )
 

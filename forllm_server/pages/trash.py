@@ -25,7 +25,7 @@ from forllm_server.web.paging import decode_cursor, encode_cursor
 blueprint = Blueprint("trash", __name__)
 
 ROWS = 50
-_CURSOR = (datetime,)
+_CURSOR = (datetime, str, int)
 
 RESTORERS: dict[TrashKind, Callable[[Connection, int], Any]] = {
     TrashKind.SUBFORUM: restore_subforum,
@@ -53,9 +53,9 @@ def in_trash_words(what: str) -> str:
 @blueprint.get("/trash")
 def show() -> Response:
     """What lies in the trash, last deleted first."""
-    before = decode_cursor(request.args.get("after"), *_CURSOR)
+    after = decode_cursor(request.args.get("after"), *_CURSOR)
     with current().database.read() as connection:
-        items = list_trash(connection, limit=ROWS + 1, before=before[0] if before else None)
+        items = list_trash(connection, limit=ROWS + 1, after=after)
     shown, days = items[:ROWS], current().config.trash_days
     return page(
         "trash/show.html",
@@ -99,4 +99,4 @@ def erase() -> Response:
 
 
 def _next(items: list[TrashItem], shown: list[TrashItem]) -> str:
-    return encode_cursor(shown[-1].deleted_at) if len(items) > len(shown) else ""
+    return encode_cursor(*shown[-1].place) if len(items) > len(shown) else ""

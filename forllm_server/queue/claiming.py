@@ -13,7 +13,7 @@ from forllm_server.queue.identity import is_gone
 from forllm_server.queue.llm_request_store import list_for_change
 from forllm_server.queue.model import Cause, LlmRequest, Status
 from forllm_server.queue.picks_store import Queued
-from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, decide
+from forllm_server.queue.retry import BREAKER_FAILURES, Decision, Fault, called_off, decide
 from forllm_server.queue.telling import tell_failed
 
 #: How long a worker's hold lasts without a sign of life.
@@ -110,9 +110,12 @@ def _rescue(
     connection: Connection, lost: Sequence[LlmRequest], now: datetime, dice: Callable[[], float]
 ) -> list[LlmRequest]:
     rescued = []
-    list_for_change(connection, [request.id for request in lost])
+    ids = list_for_change(connection, [request.id for request in lost])
+    # Read under the lock: a person may have called one off since.
+    flags = lease_store.list_cancel_flags(connection, ids)
     for request in lost:
-        decision = _decide_lost(request, now, dice())
+        _, is_called_off = flags.get(request.id, (None, False))
+        decision = called_off(request.attempts) if is_called_off else _decide_lost(request, now, dice())
         if lease_store.update_abandoned(connection, request, decision, now=now):
             rescued.append(request)
             if decision.status is Status.FAILED:
@@ -121,8 +124,6 @@ def _rescue(
 
 
 def _decide_lost(request: LlmRequest, now: datetime, dice: float) -> Decision:
-    if request.is_cancel_requested:
-        return Decision(Status.CANCELLED, request.attempts, None, Cause.CANCELLED, "Cancelled.")
     detail = "FORLLM was interrupted while this was being answered (killed, crashed, or a power failure)."
     decision = decide(
         Fault(Cause.WORKER_LOST, detail),

@@ -86,17 +86,3 @@ def read_score(connection: Connection, *, last: int = SCORED) -> Score:
     """How the estimates of the last requests that were answered have turned out."""
     counted, hits = connection.execute(_SCORE, {"last": last}).one()
     return Score(hits, counted)
-
-
-_CHARACTERS_ABOVE = text(
-    "WITH RECURSIVE walk(parent_id, characters, steps) AS ("
-    "SELECT parent_id, length(content), 1 FROM posts WHERE id = :post_id "
-    "UNION ALL SELECT posts.parent_id, length(posts.content), walk.steps + 1 "
-    f"FROM walk JOIN posts ON posts.id = walk.parent_id WHERE walk.steps < {COUNTED_POSTS}"
-    ") SELECT coalesce(sum(characters), 0) FROM walk"
-)
-
-
-def count_characters_above(connection: Connection, post_id: int) -> int:
-    """The length of a post and of those above it: what a prompt about it will hold."""
-    return int(connection.execute(_CHARACTERS_ABOVE, {"post_id": post_id}).scalar_one())

@@ -257,17 +257,17 @@ class Job:
         if committed:
             committed()
 
-    def settle(self, decision: Decision, *, keeps_partial: bool = True) -> bool:
-        """End without a reply, as decided. False when the lease was lost and somebody else decides."""
+    def settle(self, decision: Decision, *, keeps_partial: bool = True) -> Decision | None:
+        """End without a reply, as decided, or called off. None when the lease was lost and somebody else decides."""
         now = clock.now()
         with self.database.transaction() as connection:
-            is_ours = lease_store.update_unfinished(connection, self.lease, decision, now=now)
-            if is_ours and not keeps_partial:
+            stored = lease_store.update_unfinished(connection, self.lease, decision, now=now)
+            if stored is not None and not keeps_partial:
                 chunk_store.delete_chunks(connection, self.request.id)
-            if is_ours and decision.status is Status.FAILED:
-                tell_failed(connection, self.request, decision.cause, decision.detail, now)
+            if stored is not None and stored.status is Status.FAILED:
+                tell_failed(connection, self.request, stored.cause, stored.detail, now)
         self.is_settled = True
-        return is_ours
+        return stored
 
     @staticmethod
     def now() -> datetime:

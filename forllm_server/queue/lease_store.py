@@ -17,7 +17,7 @@ from forllm_server.queue.chunk_store import delete_chunks
 from forllm_server.queue.event_store import insert_event, insert_events, insert_success
 from forllm_server.queue.llm_request_store import COLUMNS, from_row
 from forllm_server.queue.model import Happening, Lane, LlmRequest, Status
-from forllm_server.queue.retry import Decision
+from forllm_server.queue.retry import Decision, called_off
 from forllm_server.queue.tables import llm_requests
 from forllm_server.queue.version_store import bump_topic_version, bump_versions
 
@@ -180,18 +180,32 @@ def update_to_succeeded(
     return True
 
 
-def update_unfinished(connection: Connection, lease: Lease, decision: Decision, *, now: datetime) -> bool:
-    """End a run that gave no reply, as decided; the partial text stays. False when the lease is lost."""
+_LOCK_CALLED_OFF = (
+    select(_c.is_cancel_requested)
+    .where(_c.id == bindparam("id_", type_=Id), text("status = 'running'"), _c.lease_token == bindparam("token"))
+    .with_for_update()
+)
+
+
+def update_unfinished(connection: Connection, lease: Lease, decision: Decision, *, now: datetime) -> Decision | None:
+    """End a run that gave no reply, as decided; the partial text stays. What was stored; None: the lease is lost.
+
+    What a person has called off is not begun again, even when its run ended before it heard of that.
+    """
+    if decision.status in (Status.QUEUED, Status.WAITING):
+        named = {"id_": lease.llm_request_id, "token": lease.token}
+        if connection.execute(_LOCK_CALLED_OFF, named).scalar_one_or_none():
+            decision = called_off(decision.attempts)
     result = connection.execute(
         _FENCED.values(**_decided(decision, now)), {"id_": lease.llm_request_id, "token": lease.token}
     )
     if result.rowcount != 1:
-        return False
+        return None
     _end_descendants(connection, lease.llm_request_id, decision, now)
     bump_versions(connection, lease.topic_id)
     name = _HAPPENINGS[decision.status]
     insert_event(connection, lease.llm_request_id, name, at=now, run=lease.run, detail=decision.detail)
-    return True
+    return decision
 
 
 #: What it is called when a run ends in this state without a reply.

@@ -7,7 +7,7 @@ from forllm_server.backends.faults import BackendError
 from forllm_server.errors import Unavailable
 from forllm_server.queue.job import SETTLE_PAUSES_SECONDS, Interruption, Job
 from forllm_server.queue.model import Cause, LlmRequest, Status
-from forllm_server.queue.retry import Decision, Fault
+from forllm_server.queue.retry import Decision, Fault, called_off
 
 _PERMANENT_CAUSES = {"model_missing": Cause.MODEL_GONE, "context_exceeded": Cause.PROMPT_TOO_LONG}
 
@@ -34,7 +34,7 @@ def fault_of(error: BackendError, backend_failures: int) -> Fault:
 def decision_of(why: Interruption, request: LlmRequest) -> Decision:
     """Where an interrupted run goes. No attempt is spent: it was not the request's fault."""
     if why is Interruption.CANCELLED:
-        return Decision(Status.CANCELLED, request.attempts, None, Cause.CANCELLED, "Cancelled.")
+        return called_off(request.attempts)
     cause, detail = {
         Interruption.STOPPING: (Cause.WORKER_STOPPED, "FORLLM was stopped while this was being answered."),
         Interruption.MACHINE_BUSY: (Cause.MACHINE_BUSY, "It made way for something else on this machine."),
@@ -46,9 +46,10 @@ def decision_of(why: Interruption, request: LlmRequest) -> Decision:
 
 def settle(job: Job, decision: Decision, *, keeps_partial: bool = True) -> None:
     """Store how a run ended without a reply. If even that cannot be written for a while, the lease will run out."""
-    is_ours = _store(job, decision, keeps_partial=keeps_partial)
-    if is_ours is None:
+    stored = _store(job, decision, keeps_partial=keeps_partial)
+    if stored is None:
         return
+    decision, is_ours = stored
     name = {Status.FAILED: "failed", Status.CANCELLED: "cancelled"}.get(decision.status, "released")
     log.event(
         f"llm_request.{name}" if is_ours else "llm_request.lease_lost",
@@ -60,8 +61,8 @@ def settle(job: Job, decision: Decision, *, keeps_partial: bool = True) -> None:
     )
 
 
-def _store(job: Job, decision: Decision, *, keeps_partial: bool) -> bool | None:
-    """Whether the request was still ours; None when nothing could be written.
+def _store(job: Job, decision: Decision, *, keeps_partial: bool) -> tuple[Decision, bool] | None:
+    """What was decided in the end, and whether the request was still ours; None when nothing could be written.
 
     The last piece of the text needs room that a full disk does not have; how it ended fits into the row that is there.
     """
@@ -69,7 +70,8 @@ def _store(job: Job, decision: Decision, *, keeps_partial: bool) -> bool | None:
         try:
             if keeps_partial:
                 _keep_last_piece(job)
-            return job.settle(decision, keeps_partial=keeps_partial)
+            stored = job.settle(decision, keeps_partial=keeps_partial)
+            return stored or decision, stored is not None
         except Unavailable as error:
             if pause_seconds is None or job.wait(pause_seconds):
                 log.event("llm_request.unsettled", level=log.WARNING, detail=error.message, **job.request.log_context())

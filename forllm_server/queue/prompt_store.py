@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, text
 
 from forllm_server.db import metadata
 from forllm_server.queue.model import Prompt
@@ -53,14 +53,37 @@ def delete_texts(connection: Connection, llm_request_ids: Collection[int]) -> No
     connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(ids)))
 
 
-def delete_texts_of_deleted(connection: Connection, *, deleted_before: datetime) -> int:
-    """Erase the prompts and partial texts of requests about what was deleted before then. Returns how many."""
+# The prompt of an answer holds all that stands above it. One that is still to be answered gets another prompt.
+_DELETE_BELOW_ERASED = text(
+    "WITH RECURSIVE below(id) AS ("
+    "SELECT id FROM posts WHERE deleted_at IS NOT NULL AND content = '' "
+    "UNION SELECT posts.id FROM posts JOIN below ON posts.parent_id = below.id) "
+    "DELETE FROM llm_prompts WHERE llm_request_id IN ("
+    "SELECT llm_requests.id FROM llm_requests JOIN below ON below.id = llm_requests.post_id "
+    "WHERE llm_requests.status IN ('succeeded', 'failed', 'cancelled'))"
+)
+# Summaries, experiments and rankings name no post: any of them may have held any of their topic's.
+_DELETE_WITHOUT_POST = text(
+    "DELETE FROM llm_prompts WHERE llm_request_id IN ("
+    "SELECT llm_requests.id FROM posts JOIN llm_requests ON llm_requests.topic_id = posts.topic_id "
+    "WHERE posts.deleted_at IS NOT NULL AND posts.content = '' AND llm_requests.post_id IS NULL "
+    "AND llm_requests.status IN ('succeeded', 'failed', 'cancelled'))"
+)
+
+
+def delete_texts_of_erased(connection: Connection) -> None:
+    """Erase the prompts and partial texts of requests about posts and topics that were erased.
+
+    Also the prompts of those about posts below them, and of those in their topics that name no post.
+    """
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
     # One after the other, each from what was deleted: asked for with "or" the whole forum would be looked through.
     of_posts = select(llm_requests.c.id).join(posts, posts.c.id == llm_requests.c.post_id)
     of_topics = select(llm_requests.c.id).join(topics, topics.c.id == llm_requests.c.topic_id)
-    gone = of_posts.where(posts.c.deleted_at < deleted_before).union(
-        of_topics.where(topics.c.deleted_at < deleted_before)
+    gone = of_posts.where(posts.c.deleted_at.is_not(None), posts.c.content == "").union(
+        of_topics.where(topics.c.deleted_at.is_not(None), topics.c.title == "")
     )
     connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(gone)))
-    return connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(gone))).rowcount
+    connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(gone)))
+    connection.execute(_DELETE_BELOW_ERASED)
+    connection.execute(_DELETE_WITHOUT_POST)

@@ -52,6 +52,11 @@ def decide(fault: Fault, *, attempts: int, max_attempts: int, now: datetime, dic
     return _again(fault, spent, now, backoff_seconds(spent, dice))
 
 
+def called_off(attempts: int) -> Decision:
+    """What becomes of one that a person has cancelled, with the ``attempts`` that were spent."""
+    return Decision(Status.CANCELLED, attempts, None, Cause.CANCELLED, "Cancelled.")
+
+
 def _again(fault: Fault, attempts: int, now: datetime, wait_seconds: float) -> Decision:
     asked = fault.retry_after_seconds
     if asked is not None:

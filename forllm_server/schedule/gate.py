@@ -51,10 +51,6 @@ class Gate:
         """What a running generation does when its window closes."""
         return windows.closing_policy(self.plan, backend_id, self.at)
 
-    def open_seconds_until(self, backend_id: int | None, moment: datetime) -> float:
-        """How many seconds from now to ``moment`` are open."""
-        return windows.open_seconds_between(self.plan, backend_id, self.at, moment)
-
     def words(self, backend_id: int | None = None) -> str:
         """The state in a few words for people."""
         return state_words(self.plan, backend_id, self.at)

@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.markup.names import clean_text
+from forllm_server.queue.bulk import Action, change_many
+from forllm_server.queue.llm_request_store import find_llm_request
 from forllm_server.summaries import summary_store
 from forllm_server.summaries.model import Change, CoveredPost, NewVersion, Summary, SummaryAuthor, SummaryVersion
 
@@ -36,7 +38,7 @@ def edit_summary(
     Raises NotFound, Invalid, and Conflict when it was changed since the version ``expected_number`` (0: before the
     first).
     """
-    summary = summary_store.get_summary(connection, summary_id)
+    summary = summary_store.get_summary_to_change(connection, summary_id)
     version, text = summary.version, clean_content(content)
     if expected_number is not None and expected_number != summary.current_number:
         raise Conflict(
@@ -85,8 +87,14 @@ def restore_version(
 
 
 def remove_summary(connection: Connection, summary_id: int, now: datetime) -> Summary:
-    """Put a summary away: models are not given it any more, and no other is made of its way by itself."""
-    summary = summary_store.get_summary(connection, summary_id)
+    """Put a summary away: models are not given it any more, and no other is made of its way by itself.
+
+    What is still to be written of it is called off. Raises NotFound.
+    """
+    summary = summary_store.get_summary_to_change(connection, summary_id)
+    request = find_llm_request(connection, summary.llm_request_id or 0)
+    if request is not None and request.is_live:
+        change_many(connection, Action.CANCEL, [request.id], now)
     summary_store.update_removed(connection, summary_id, now)
     return summary
 
@@ -115,7 +123,7 @@ def change_words(changes: Sequence[CoveredPost]) -> str:
 
 
 def _get_written(connection: Connection, summary_id: int) -> tuple[Summary, SummaryVersion]:
-    summary = summary_store.get_summary(connection, summary_id)
+    summary = summary_store.get_summary_to_change(connection, summary_id)
     if summary.version is None:
         raise NotFound("This summary is not written yet.")
     return summary, summary.version

@@ -34,6 +34,13 @@ def get_summary(connection: Connection, summary_id: int) -> Summary:
     return _summary(row)
 
 
+def get_summary_to_change(connection: Connection, summary_id: int) -> Summary:
+    """Like :func:`get_summary`, and nobody else changes it before this transaction ends."""
+    connection.execute(select(_s.id).where(_s.id == summary_id).with_for_update())
+    # Read by a statement of its own: it sees what whoever held the row before has written.
+    return get_summary(connection, summary_id)
+
+
 def find_summary(connection: Connection, summary_id: int) -> Summary | None:
     """Also a removed one."""
     row = connection.execute(_select().where(_s.id == summary_id)).one_or_none()
@@ -92,11 +99,6 @@ def update_topics(connection: Connection, topic_id: int) -> None:
     posts = metadata.tables["posts"]
     where = select(posts.c.topic_id).where(posts.c.id == _s.anchor_post_id).scalar_subquery()
     connection.execute(update(summaries).where(_s.topic_id == topic_id).values(topic_id=where))
-
-
-def delete_summary(connection: Connection, summary_id: int) -> None:
-    """One that never got a version."""
-    connection.execute(delete(summaries).where(_s.id == summary_id))
 
 
 def delete_erased(connection: Connection) -> int:

@@ -37,15 +37,6 @@ def decode_cursor(cursor: str | None, *kinds: type[Part]) -> tuple[Any, ...] | N
         raise Malformed(field="after") from error
 
 
-def read_limit(text: str | None, *, default: int = 50, most: int = 200) -> int:
-    """How many rows a page shows. Raises Invalid for anything but a whole number from 1 to ``most``."""
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
-        raise Invalid(f"A page shows 1 to {most} at a time.", field="limit")
-    return int(text)
-
-
 def _plain(part: Part) -> int | str:
     if isinstance(part, bytes):
         return part.hex()

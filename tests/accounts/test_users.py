@@ -5,9 +5,9 @@ import pytest
 from forllm_server.accounts.idempotency_store import delete_responses_before, find_response, insert_response
 from forllm_server.accounts.local import LOCAL_USER_ID, ensure_local_user
 from forllm_server.accounts.tables import users
-from forllm_server.accounts.user_store import find_user, get_user, insert_user, list_users
+from forllm_server.accounts.user_store import find_user, insert_user, list_users
 from forllm_server.db import Database
-from forllm_server.errors import Conflict, NotFound
+from forllm_server.errors import Conflict
 
 
 def test_the_local_user_is_made_once(database: Database, now: datetime) -> None:
@@ -25,16 +25,9 @@ def test_a_new_database_gets_its_local_user_and_others_get_other_numbers(databas
             connection.exec_driver_sql(f"DELETE FROM {table}")
         made = ensure_local_user(connection, now)
         assert (made.id, made.name) == (LOCAL_USER_ID, "You")
-        assert get_user(connection, LOCAL_USER_ID) == made
+        assert find_user(connection, LOCAL_USER_ID) == made
         assert insert_user(connection, name=" Grace ", now=now).name == "Grace"
         assert [user.id for user in list_users(connection)] == [1, 2]
-
-
-def test_a_user_that_is_not_there_is_said_to_be_missing(database: Database) -> None:
-    with database.read() as connection:
-        assert find_user(connection, 99) is None
-        with pytest.raises(NotFound):
-            get_user(connection, 99)
 
 
 def test_an_answer_is_kept_under_its_key(database: Database, now: datetime) -> None:

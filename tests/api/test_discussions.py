@@ -36,6 +36,16 @@ def test_a_debate_is_planned_begun_read_and_stopped(
     assert [each["id"] for each in of_topic["items"]] == [found["id"]]
 
 
+def test_those_of_a_topic_come_page_by_page(client: FlaskClient, topic: dict[str, int], personas: list[int]) -> None:
+    address = f"/api/v1/posts/{topic['post_id']}/discussions"
+    begun = [client.post(address, json=debate(personas)).get_json()["id"] for _ in range(3)]
+    for query in (f"topic_id={topic['id']}", ""):
+        first = client.get(f"/api/v1/discussions?limit=2&{query}").get_json()
+        second = client.get(f"/api/v1/discussions?limit=2&after={first['next']}&{query}").get_json()
+        assert [each["id"] for each in first["items"] + second["items"]] == begun[::-1]
+        assert second["next"] is None
+
+
 def test_what_is_wrong_is_named(client: FlaskClient, topic: dict[str, int], personas: list[int]) -> None:
     address = f"/api/v1/posts/{topic['post_id']}/discussions"
     for changes, field in (

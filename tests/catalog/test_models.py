@@ -103,15 +103,13 @@ def test_a_list_tells_each_models_backend_and_whether_it_may_be_asked(database: 
         assert [item.model.name for item in available] == ["b"]
         missing = model_store.list_models(connection, is_available=False)
         assert [item.model.name for item in missing] == ["a", "c"]
-        assert model_store.count_models(connection, here.id) == 1
 
 
-def test_a_model_is_found_by_name_or_not(database: Database) -> None:
+def test_a_model_is_found_or_not(database: Database) -> None:
     with database.transaction() as connection:
         backend = add(connection)
         model = add_model(connection, backend.id, "llama3")
-        assert model_store.find_model_by_name(connection, backend.id, "llama3") == model
-        assert model_store.find_model_by_name(connection, backend.id, "LLAMA3") is None
+        assert model_store.find_model(connection, model.id) == model
         assert model_store.find_model(connection, 999_999) is None
         with pytest.raises(NotFound):
             model_store.get_model(connection, 999_999)

@@ -1,6 +1,6 @@
 """Experiments in the database, on SQLite and PostgreSQL: candidates, pairs, progress, votes that the ratings count."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
@@ -115,14 +115,15 @@ def test_whatever_keeps_a_pair_from_being_asked_is_told(
 def test_what_is_erased_from_the_trash_takes_its_new_answer_along(
     database: Database, contest: Contest, experiment: Experiment, now: datetime
 ) -> None:
-    topics = metadata.tables["topics"]
+    posts = metadata.tables["posts"]
     with database.transaction() as connection:
         pair_store.update_asked(connection, experiment.id, {1: 901})
         pair_store.update_answered(connection, 901, ANSWER, now)
-        assert pair_store.update_erased(connection, deleted_before=now) == []
-        own = topics.c.id == contest.world.topic_id
-        connection.execute(topics.update().where(own).values(deleted_at=now - timedelta(days=1)))
-        assert pair_store.update_erased(connection, deleted_before=now) == [901]
+        own = posts.c.topic_id == contest.world.topic_id
+        connection.execute(posts.update().where(own).values(deleted_at=now))
+        assert pair_store.update_erased(connection) == []
+        connection.execute(posts.update().where(own).values(content=""))
+        assert pair_store.update_erased(connection) == [901]
         pair = pair_store.get_pair(connection, experiment, 1)
         assert pair_store.read_progress(connection, experiment).undecided == 0
     assert (pair.stage, pair.new_text, pair.may_be_voted_on) == (Stage.ANSWERED, None, False)

@@ -1,5 +1,7 @@
 """Files of posts: staged, bound to a post, removed, given back, and swept when their post never came."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
 
@@ -69,6 +71,22 @@ def test_a_file_comes_back_byte_for_byte_however_many_pieces_it_has(database: Da
         attach(connection, root.id, staged.id)
         assert topic_store.get_topic(connection, topic.id).version == topic.version + 1
     assert b"".join(iter_content(database, staged.digest)) == content
+
+
+def test_two_who_send_the_same_at_once_are_both_taken(database: Database) -> None:
+    def send() -> Attachment:
+        with database.transaction() as connection:
+            return stage(connection)
+
+    with ThreadPoolExecutor() as hands:
+        with database.transaction() as connection:
+            first = stage(connection)
+            other = hands.submit(send)
+            time.sleep(0.1)
+        second = other.result()
+    with database.read() as connection:
+        assert pieces(connection) == 1
+    assert (first.digest, second.id) == (second.digest, first.id + 1)
 
 
 def test_the_same_file_is_kept_once_and_attached_once(database: Database) -> None:

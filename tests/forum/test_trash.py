@@ -40,7 +40,7 @@ def test_the_trash_lists_what_was_deleted_last_first(database: Database) -> None
         topics.delete_topic(connection, other.id, minutes_later(2))
         subforums.delete_subforum(connection, kitchen.id, minutes_later(3))
         trash = list_trash(connection, limit=10)
-        assert list_trash(connection, limit=10, before=minutes_later(2)) == trash[2:]
+        assert list_trash(connection, limit=10, after=trash[1].place) == trash[2:]
     assert [(item.kind, item.id, item.title, item.excerpt) for item in trash] == [
         (TrashKind.SUBFORUM, kitchen.id, "Kitchen", ""),
         (TrashKind.TOPIC, other.id, "Bread", ""),

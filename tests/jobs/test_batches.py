@@ -156,6 +156,16 @@ def test_a_cancelled_batch_asks_nothing_more_and_cannot_be_resumed(forum: Forum)
         rules.resume_batch(connection, batch.id, clock.now())
 
 
+def test_what_a_batch_cannot_be_asked_for_does_not_take_its_cancel_back(forum: Forum) -> None:
+    database, world = forum
+    batch = create(database, world)
+    with database.transaction() as connection:
+        rules.cancel_batch(connection, batch.id, clock.now())
+    staging._pause(database, batch.id, "Its topic lies in the trash.")
+    staging._pause(database, 999, "It was deleted.")
+    assert get(database, batch.id).state is State.CANCELLED
+
+
 def test_failed_cells_are_tried_again_and_the_batch_is_unfinished_then(forum: Forum) -> None:
     database, world = forum
     batch = create(database, world)

@@ -1,8 +1,9 @@
 """Debates and councils from the first LLM request to the last, with all that can go wrong in between."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from forllm_server import clock
 from forllm_server.discussions.making import SeatDraft
@@ -12,13 +13,14 @@ from forllm_server.experiments.candidate_store import list_candidates
 from forllm_server.experiments.model import Narrowing
 from forllm_server.forum.editing import add_reply, delete_post
 from forllm_server.forum.topics import delete_topic
+from forllm_server.jobs import discussing
 from forllm_server.jobs.asking import TooManyAsked
 from forllm_server.jobs.fanning import cancel_group, new_group_id
 from forllm_server.jobs.partial_reply import post_partial_reply
 from forllm_server.queue import chunk_store
 from forllm_server.queue.control import cancel_llm_request
-from forllm_server.queue.llm_request_store import get_llm_request
-from forllm_server.queue.model import Status
+from forllm_server.queue.llm_request_store import get_llm_request, insert_llm_request
+from forllm_server.queue.model import LlmRequest, NewLlmRequest, Status
 from forllm_server.settings.values import change_settings
 from tests.jobs.conftest import Evening
 from tests.jobs.discussing_stage import Salon
@@ -36,6 +38,25 @@ def prompts(salon: Salon) -> list[str]:
 
 
 # -- debates
+
+
+def test_a_person_who_asks_the_same_of_the_same_at_that_moment_stops_no_debate(
+    salon: Salon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rivals: list[LlmRequest | None] = []
+
+    def insert(connection: Connection, new: NewLlmRequest, now: datetime) -> LlmRequest | None:
+        if not rivals:
+            rivals.append(insert_llm_request(connection, new, now))
+        return insert_llm_request(connection, new, now)
+
+    monkeypatch.setattr(discussing, "insert_llm_request", insert)
+    debate = salon.debate()
+    (turn,) = salon.steps(debate)
+    assert rivals[0] is not None
+    assert turn.llm_request_id != rivals[0].id
+    with salon.database.read() as connection:
+        assert get_llm_request(connection, turn.llm_request_id).answer_number == rivals[0].answer_number + 1
 
 
 def test_a_debate_takes_its_turns_and_is_summed_up(salon: Salon) -> None:

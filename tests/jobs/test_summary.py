@@ -382,6 +382,15 @@ def test_a_removed_summary_is_neither_used_nor_made_by_itself_again(evening: Eve
     assert len(thread.requests()) == 1
 
 
+def test_what_is_still_to_be_written_of_a_removed_summary_is_called_off(evening: Evening) -> None:
+    thread = Thread(evening, 4)
+    asked = thread.ask(SummaryScope.WAY, thread.ids[-1])
+    with evening.database.transaction() as connection:
+        remove_summary(connection, asked.summary_id, clock.now())
+    assert [each.status for each in thread.requests()] == [Status.CANCELLED]
+    assert not evening.run()
+
+
 def test_a_persona_that_takes_no_summaries_gets_the_posts_alone(evening: Evening) -> None:
     thread = Thread(evening, 9)
     thread.sum_up(5)

@@ -17,7 +17,6 @@ from forllm_server.machine.energy import (
     energy_cost,
     find_sources,
     read_meter,
-    share_of,
 )
 from forllm_server.machine.model import NotAvailable
 from forllm_server.machine.rapl import RaplSource
@@ -277,12 +276,6 @@ def test_a_span_never_costs_less_than_nothing(begun: EnergyMark, ended: EnergyMa
     assert reading.watt_hours >= 0
     assert reading.seconds >= 0
     assert reading.is_measured or "estimated from" in reading.source
-
-
-def test_work_done_side_by_side_shares_the_energy() -> None:
-    whole = EnergyReading(9.0, True, "meter command", 60)
-    assert share_of(whole, 3) == EnergyReading(3.0, True, "meter command", 60)
-    assert share_of(whole, 0) == whole
 
 
 def test_the_cost_of_a_night() -> None:

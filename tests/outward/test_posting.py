@@ -1,5 +1,6 @@
 """One request outward: bounded, to the address that was checked, and nowhere else."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,9 +34,26 @@ def test_a_server_that_says_nothing_is_given_up_in_time(hook: Hook) -> None:
     assert not caught.value.is_permanent
 
 
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_server_that_drips_is_given_up_in_time(is_secure: bool) -> None:
+    with Hook(is_secure=is_secure) as hook:
+        hook.answers.append((Hook.DRIP, ""))
+        begun = time.monotonic()
+        with pytest.raises(SendFailed, match="did not answer in time"):
+            posting.post(f"{hook.url}/", b"{}", {}, may_be_local=True, tls=client_tls(), total_seconds=0.2)
+        assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("number", ["93.184.216.34", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
+def test_what_is_public_may_be_spoken_to(number: str) -> None:
+    assert addresses._is_public(number)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost/", "http://[::1]/", "http://10.1.2.3/",
                                  "http://192.168.0.1/", "http://169.254.169.254/", "http://[::ffff:127.0.0.1]/",
-                                 "http://0.0.0.0/", "http://100.64.0.1/", "http://2130706433/"])  # fmt: skip
+                                 "http://0.0.0.0/", "http://100.64.0.1/", "http://2130706433/", "http://[64:ff9b::a00:1]/",
+                                 "http://[64:ff9b:1::1]/", "http://[2002:7f00:1::]/", "http://[::7f00:1]/",
+                                 "http://[fec0::1]/"])  # fmt: skip
 def test_own_networks_are_not_spoken_to_unless_that_is_ticked(url: str) -> None:
     with pytest.raises(SendFailed, match="an address of a network of one's own") as caught:
         posting.post(url, b"{}", {}, may_be_local=False)

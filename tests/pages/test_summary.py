@@ -135,3 +135,18 @@ def test_by_hand_two_windows_do_not_overwrite_each_other(
     assert "The summary is removed" in browser.words()
     browser.open(f"/summaries/{summary_id}")
     assert browser.status == 404
+
+
+def test_of_many_versions_all_are_listed_and_the_newest_compared(
+    browser: Browser, world: World, sqlite_database: Database, now: datetime
+) -> None:
+    ids = thread(sqlite_database, world, now)
+    summary_id = summary(sqlite_database, world, now, ids)
+    with sqlite_database.transaction() as connection:
+        covered = (CoveredPost(ids[1], 1, True, ids[0]),)
+        for number in range(2, 14):
+            new = NewVersion(f"Text {number}.", SummaryAuthor.MODEL, LOCAL_USER, ids[1], covered)
+            summary_store.insert_version(connection, summary_id, new, now)
+    page = browser.open(f"/summaries/{summary_id}")
+    assert len(page.select("section h2 a[href*='/versions/']")) == 13
+    assert len(page.select(".diff")) == 10

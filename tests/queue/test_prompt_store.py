@@ -1,8 +1,8 @@
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from forllm_server.db import Database, metadata
 from forllm_server.queue import chunk_store, prompt_store
-from tests.support.world import make_world, queue_request
+from tests.support.world import insert_post, make_world, queue_request
 
 MESSAGES = [{"role": "user", "content": "Which?"}]
 
@@ -19,15 +19,41 @@ def test_the_prompt_of_the_newest_run_is_kept(database: Database, now: datetime)
     assert (found.layout, list(found.messages), found.breakdown) == ("thread-first/1", MESSAGES, {"prompt_tokens": 3})
 
 
-def test_what_was_deleted_long_ago_leaves_no_text_in_the_queue(database: Database, now: datetime) -> None:
+def test_what_was_erased_leaves_no_text_in_the_queue(database: Database, now: datetime) -> None:
     world = make_world(database, now)
     asked = queue_request(database, world, now)
     topics = metadata.tables["topics"]
     with database.transaction() as connection:
         prompt_store.replace_prompt(connection, asked.id, layout="x", messages=MESSAGES, breakdown={}, now=now)
         chunk_store.insert_chunk(connection, asked.id, run=1, seq=0, text="a", thinking="")
-        assert prompt_store.delete_texts_of_deleted(connection, deleted_before=now) == 0
-        connection.execute(topics.update().values(deleted_at=now - timedelta(days=31)))
-        assert prompt_store.delete_texts_of_deleted(connection, deleted_before=now - timedelta(days=30)) == 1
+        connection.execute(topics.update().values(deleted_at=now))
+        prompt_store.delete_texts_of_erased(connection)
+        assert prompt_store.find_prompt(connection, asked.id) is not None
+        connection.execute(topics.update().values(title=""))
+        prompt_store.delete_texts_of_erased(connection)
         assert prompt_store.find_prompt(connection, asked.id) is None
         assert chunk_store.find_partial(connection, asked.id) is None
+
+
+def test_what_stood_above_an_answer_leaves_its_prompt_when_it_was_erased(database: Database, now: datetime) -> None:
+    world = make_world(database, now)
+    posts, requests = metadata.tables["posts"], metadata.tables["llm_requests"]
+    with database.transaction() as connection:
+        erased, below, beside = (insert_post(connection, world.topic_id, now, number=number) for number in (1, 2, 3))
+        connection.execute(posts.update().where(posts.c.id == below).values(parent_id=erased))
+    answered, waiting, other, postless = (
+        queue_request(database, world, now, post_id=post_id, answer_number=number).id
+        for post_id, number in ((below, 1), (below, 2), (beside, 1), (None, 1))
+    )
+    with database.transaction() as connection:
+        for each in (answered, waiting, other, postless):
+            prompt_store.replace_prompt(connection, each, layout="x", messages=MESSAGES, breakdown={}, now=now)
+        connection.execute(requests.update().where(requests.c.id != waiting).values(status="succeeded"))
+        prompt_store.delete_texts_of_erased(connection)
+        assert prompt_store.find_prompt(connection, answered) is not None
+        connection.execute(posts.update().where(posts.c.id == erased).values(deleted_at=now, content=""))
+        prompt_store.delete_texts_of_erased(connection)
+        assert prompt_store.find_prompt(connection, answered) is None
+        assert prompt_store.find_prompt(connection, postless) is None
+        assert prompt_store.find_prompt(connection, waiting) is not None
+        assert prompt_store.find_prompt(connection, other) is not None

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from forllm_server import clock
 from forllm_server.backends.faults import CutOff, Unreachable
 from forllm_server.db import Database, metadata
-from forllm_server.queue import chunk_store, control, lease_store
+from forllm_server.queue import chunk_store, claiming, control, lease_store
 from forllm_server.queue.claiming import ClaimableBackend
 from forllm_server.queue.job import Hopeless, Interrupted, Interruption, Job
 from forllm_server.queue.llm_request_store import get_llm_request
@@ -208,6 +208,33 @@ def test_a_cancel_reaches_a_silent_generation_and_keeps_its_text(stage: Stage) -
         partial = chunk_store.find_partial(connection, asked)
     assert partial is not None
     assert partial.text == "as far as"
+
+
+@pytest.mark.parametrize("ends_by", ["an error", "a stop", "no lease"])
+def test_what_was_called_off_is_not_begun_again_by_how_its_run_ended(stage: Stage, ends_by: str) -> None:
+    asked = stage.ask()
+    pool = stage.pool(lambda job: None)
+
+    def end(job: Job) -> None:
+        if ends_by == "no lease":
+            requests = metadata.tables["llm_requests"]
+            with stage.database.transaction() as connection:
+                connection.execute(requests.update().values(lease_until=clock.now() - timedelta(hours=1)))
+                lost = claiming.list_expired(connection, clock.now())
+                control.cancel_llm_request(connection, asked, clock.now())
+                claiming._rescue(connection, lost, clock.now(), lambda: 0.5)
+        else:
+            with stage.database.transaction() as connection:
+                control.cancel_llm_request(connection, asked, clock.now())
+        if ends_by == "a stop":
+            job.interrupt(Interruption.STOPPING)
+            raise Interrupted()
+        raise CutOff()
+
+    pool.kinds = {"reply": Scripted(end)}
+    pool.run_next()
+    ended = stage.get(asked)
+    assert (ended.status, ended.cause, ended.cause_detail) == (Status.CANCELLED, Cause.CANCELLED, "Cancelled.")
 
 
 def test_a_graceful_stop_releases_the_request_without_spending_an_attempt(stage: Stage) -> None:

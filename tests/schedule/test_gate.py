@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import event
@@ -22,7 +22,6 @@ def test_the_gate_of_an_empty_schedule_is_always_open(database: Database, now: d
     assert gate.next_opening() is None
     assert gate.closing() == "finish"
     assert gate.words() == "always open: no window is set"
-    assert gate.open_seconds_until(None, now + timedelta(hours=1)) == 3600
 
 
 def test_the_gate_follows_the_zone_of_the_settings(database: Database, now: datetime) -> None:
@@ -34,7 +33,6 @@ def test_the_gate_follows_the_zone_of_the_settings(database: Database, now: date
     assert not gate.is_open()
     assert gate.next_opening() == datetime(2026, 11, 20, 21, 30, tzinfo=UTC)
     assert gate.words() == "opens 22:30, in 30 min"
-    assert gate.open_seconds_until(None, now + timedelta(hours=1)) == 1800
     assert gate.closing() is Closing.PAUSE
 
 

@@ -1,5 +1,7 @@
 """Summaries and their versions on both databases."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from forllm_server.db import Database, metadata
 from forllm_server.errors import NotFound
 from forllm_server.summaries import summary_store
-from forllm_server.summaries.editing import remove_summary, take_back
+from forllm_server.summaries.editing import edit_summary, remove_summary, take_back
 from forllm_server.summaries.model import Change, CoveredPost, NewVersion, SummaryAuthor, SummaryScope
 from tests.support.world import LOCAL_USER, World, insert_post, insert_topic, make_world
 
@@ -40,6 +42,27 @@ def change(database: Database, table: str, row_id: int, **values: object) -> Non
     with database.transaction() as connection:
         rows = metadata.tables[table]
         connection.execute(rows.update().where(rows.c.id == row_id).values(**values))
+
+
+def test_two_who_write_at_once_make_a_version_each(database: Database, world: World, now: datetime) -> None:
+    summary_id, _ = add(database, world, now, "One.")
+    covered = (CoveredPost(world.post_id, 1, True),)
+
+    def write() -> None:
+        with database.transaction() as connection:
+            edit_summary(connection, summary_id, content="By hand.", editor_id=LOCAL_USER, covered_now=covered, now=now)
+
+    with ThreadPoolExecutor() as hands:
+        with database.transaction() as connection:
+            summary_store.get_summary_to_change(connection, summary_id)
+            by_hand = hands.submit(write)
+            time.sleep(0.1)
+            new = NewVersion("By a model.", SummaryAuthor.MODEL, LOCAL_USER, world.post_id, covered)
+            summary_store.insert_version(connection, summary_id, new, now)
+        by_hand.result()
+    with database.read() as connection:
+        found = [(each.number, each.content) for each in summary_store.list_versions(connection, summary_id)]
+    assert found == [(3, "By hand."), (2, "By a model."), (1, "One.")]
 
 
 def test_the_newest_version_is_the_present_one(database: Database, world: World, now: datetime) -> None:

@@ -93,7 +93,10 @@ class _Server(abc.ABC):
 
 
 class Hook(_Server):
-    """A web server. ``answers``: (status, headers) of the next requests, then 200; 0 says nothing at all."""
+    """A web server. ``answers``: (status, headers) of the next requests, then 200; 0 says nothing at all, and DRIP
+    a letter now and then without an end."""
+
+    DRIP = -1
 
     def __init__(self, *, is_secure: bool = False) -> None:
         self.posted: list[Posted] = []
@@ -121,6 +124,10 @@ class Hook(_Server):
         status, more = self.answers.popleft() if self.answers else (200, "")
         if not status:
             self.silence.wait(30)
+            return
+        if status == self.DRIP:
+            while not self.silence.wait(0.02):
+                connection.sendall(b"x")
             return
         text = b"said <b>so</b>"
         head = f"HTTP/1.1 {status} So\r\n{more}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forllm_server.errors import Invalid
-from forllm_server.web.paging import Malformed, decode_cursor, encode_cursor, read_limit
+from forllm_server.web.paging import Malformed, decode_cursor, encode_cursor
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -67,11 +66,3 @@ def test_each_part_must_be_of_its_kind(json: str, kind: type) -> None:
 def test_no_text_at_all_is_a_fault(text: str) -> None:
     with suppress(Malformed):
         assert decode_cursor(text, datetime, int) is None or text
-
-
-def test_the_page_size_has_a_default_and_bounds() -> None:
-    assert read_limit(None, default=30) == 30
-    assert read_limit("200") == 200
-    for wrong in ("0", "-1", "201", "", "x", "1.0", "٣", "9" * 5_000):
-        with pytest.raises(Invalid):
-            read_limit(wrong)
