@@ -22,7 +22,7 @@ from forllm_server.queue.llm_request_store import count_by_status
 from forllm_server.queue.model import Lane, LlmRequest, Status
 from forllm_server.queue.plan import LONGEST_PLAN, Group, Placed, grouped
 from forllm_server.queue.plan_store import InLine
-from forllm_server.schedule.words import duration_words, moment_words
+from forllm_server.schedule.words import duration_words, ending_words
 
 #: Behind a longer line a request is not foretold while it is asked, but a little later, together with others.
 ESTIMATED_AHEAD = 50
@@ -224,6 +224,6 @@ def estimate_waiting(database: Database, now: datetime) -> int:
 def done_by_words(done_by: DoneBy, now: datetime, zone: ZoneInfo) -> str:
     """``done by 04:50 (03:55-05:40)``; without the range when it is within a minute."""
     low, middle, high = (
-        moment_words(moment, now, zone) for moment in (done_by.low_at, done_by.middle_at, done_by.high_at)
+        ending_words(moment, now, zone) for moment in (done_by.low_at, done_by.middle_at, done_by.high_at)
     )
     return f"done by {middle}" if low == high else f"done by {middle} ({low}-{high})"

@@ -40,11 +40,15 @@ class Draft:
 
 @dataclass(frozen=True)
 class Previewed:
-    """The exact prompt, or ``problem`` why there is none. ``model_words``: which model would answer, and why."""
+    """The exact prompt, or ``problem`` why there is none and in which ``field`` of the form it lies, if in one.
+
+    ``model_words``: which model would answer, and why.
+    """
 
     prompt: Assembled | None = None
     model_words: str = ""
     problem: str = ""
+    field: str | None = None
 
 
 def preview(connection: Connection, read_draft: Callable[[], Draft], now: datetime) -> Previewed:
@@ -67,7 +71,7 @@ def preview(connection: Connection, read_draft: Callable[[], Draft], now: dateti
             parameters=parameters,
         )
     except ForllmError as error:
-        return Previewed(problem=error.message)
+        return Previewed(problem=error.message, field=error.field)
     called = read_model_names(connection).words(chosen.model.name)
     return Previewed(prompt, f"{called} on {chosen.backend.name} ({chosen.reason})")
 

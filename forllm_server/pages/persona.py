@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 
 from forllm_server.accounts.user_store import list_users
 from forllm_server.clock import now
+from forllm_server.markup.mentions import handle
 from forllm_server.pages.changes import diff_lines
 from forllm_server.pages.marks import portrait
 from forllm_server.pages.persona_form import content_of_form, model_choices, read_form, tags_of_form
@@ -16,7 +17,7 @@ from forllm_server.personas.assigning import make_global_default
 from forllm_server.personas.copying import duplicate_persona
 from forllm_server.personas.draft_store import list_origins
 from forllm_server.personas.editing import change_persona, create_persona, delete_persona, revert_persona
-from forllm_server.personas.model import PersonaVersion
+from forllm_server.personas.model import PersonaContent, PersonaVersion
 from forllm_server.personas.overview_store import list_overviews
 from forllm_server.personas.persona_store import find_persona, get_persona
 from forllm_server.personas.tagging import tag_persona
@@ -31,11 +32,11 @@ blueprint.add_app_template_global(portrait)
 
 
 @blueprint.get("/personas/new")
-def show_new() -> Response:
-    """The form of a new persona."""
+def show_new(draft: PersonaContent | None = None) -> Response:
+    """The form of a new persona; ``draft``: what stands in it."""
     with current().database.read() as connection:
         form = read_form(connection, None)
-    return page("persona/new.html", form=form, persona=None, version=None)
+    return page("persona/new.html", form=form, persona=None, version=draft)
 
 
 @blueprint.post("/personas/new")
@@ -47,7 +48,7 @@ def create() -> Response:
     with current().database.transaction() as connection:
         persona = create_persona(connection, owner_id=current_user_id(), now=now(), **content)
         tag_persona(connection, persona.id, tags)
-    notice(f"{persona.name} is there.")
+    notice(f"{persona.name} is there. Choose it where you ask, or call it by {handle(persona.name)} in a text.")
     return see_other(f"/personas/{persona.id}")
 
 
@@ -114,12 +115,12 @@ def show_comparison(persona_id: int) -> Response:
 
 
 @blueprint.get("/personas/<int:persona_id>/edit")
-def show_edit(persona_id: int) -> Response:
-    """The form that makes the next version."""
+def show_edit(persona_id: int, draft: PersonaContent | None = None) -> Response:
+    """The form that makes the next version; ``draft``: what stands in it instead of the present one."""
     with current().database.read() as connection:
         persona = get_persona(connection, persona_id)
         form = read_form(connection, persona)
-    return page("persona/edit.html", persona=persona, version=persona.version, form=form)
+    return page("persona/edit.html", persona=persona, version=draft or persona.version, form=form)
 
 
 @blueprint.post("/personas/<int:persona_id>/edit")

@@ -10,13 +10,13 @@ from forllm_server.jobs.standing import list_standings
 from forllm_server.jobs.trying import TRIAL, Draft, ask_trial, draft_of, preview
 from forllm_server.markup.render import render
 from forllm_server.pages import persona
-from forllm_server.pages.persona_form import draft_content, post_of_form
+from forllm_server.pages.persona_form import LABELS, draft_content, post_of_form
 from forllm_server.personas.persona_store import find_persona
 from forllm_server.personas.trial_store import find_trial
 from forllm_server.queue.chunk_store import find_partial
 from forllm_server.queue.llm_request_store import get_llm_request
 from forllm_server.web.current import current, current_user_id
-from forllm_server.web.forms import Form, shows_again
+from forllm_server.web.forms import Form, keep_entered, shows_again
 from forllm_server.web.fragments import page, see_other
 
 blueprint = Blueprint("persona_bench", __name__)
@@ -30,7 +30,10 @@ def show_preview() -> Response:
     form = Form.of_request()
     with current().database.read() as connection:
         shown = preview(connection, lambda: _draft(form), now())
-    return page("persona/preview.html", block="prompt", shown=shown)
+    typed = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
+    is_begun = bool(request.form.get("name", "").strip() and request.form.get("instructions", "").strip())
+    label = LABELS.get(shown.field or "")
+    return page("persona/preview.html", block="prompt", shown=shown, typed=typed, is_begun=is_begun, label=label)
 
 
 def show_form() -> Response:
@@ -38,6 +41,13 @@ def show_form() -> Response:
     persona_id = request.form.get("persona_id", "")
     is_id = _ID.fullmatch(persona_id) is not None
     return persona.show_edit(int(persona_id)) if is_id else persona.show_new()
+
+
+@blueprint.post("/personas/form")
+def show_form_again() -> Response:
+    """The draft as it was when its prompt was looked at."""
+    keep_entered()
+    return show_form()
 
 
 @blueprint.post("/personas/trials")
@@ -75,6 +85,18 @@ def show_trial(llm_request_id: int) -> Response:
         standing=standing,
         html=html,
     )
+
+
+@blueprint.get("/personas/trials/<int:llm_request_id>/draft")
+def show_tried_draft(llm_request_id: int) -> Response:
+    """The form with the draft that was tried, to go on with or to save."""
+    with current().database.read() as connection:
+        llm_request = get_llm_request(connection, llm_request_id)
+        if llm_request.kind != TRIAL:
+            raise NotFound("This LLM request is no trial of a persona.")
+        tried = find_persona(connection, llm_request.persona_id or 0)
+    draft = draft_of(llm_request.input)
+    return persona.show_edit(tried.id, draft) if tried and not tried.is_deleted else persona.show_new(draft)
 
 
 def _draft(form: Form) -> Draft:

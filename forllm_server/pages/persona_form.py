@@ -34,6 +34,15 @@ WHOLE_NUMBERS = (
     ("context_tokens", "Context size", 256, 1_048_576, "In tokens; how much the model may see."),
     ("seed", "Seed", -1, 2**63 - 1, "The same seed and prompt give the same reply, where the server allows it."),
 )
+#: What the fields of a version are called, by the names that parameters and problems have.
+LABELS = {name: label for name, label, *_ in (*NUMBERS, *WHOLE_NUMBERS)} | {
+    "stop": "Stop at",
+    "extra": "More for the server",
+    "repetition_guard": "Stop when it goes round in circles",
+    "ambient": "Other branches of the topic",
+    "takes_summaries": "Summary for posts that do not fit",
+    "post_number": "Post to try it on",
+}
 _ADDRESS = re.compile(r"\s*#?(?:\S*/posts/)?(\d{1,18})(?:[/?#]\S*)?\s*")
 
 

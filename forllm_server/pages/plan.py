@@ -18,7 +18,7 @@ from forllm_server.pages.words import counted
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.queue.estimate import DoneBy
 from forllm_server.queue.model import Cause, LlmRequest, Status
-from forllm_server.schedule.words import duration_words, moment_words
+from forllm_server.schedule.words import duration_words, ending_words, moment_words
 
 _EXCERPT_CHARS = 90
 #: What an LLM request that answers no post is for.
@@ -28,6 +28,7 @@ _OTHER_KINDS = {
     experiment.NAME: "Asked again, for an experiment",
     judgement.NAME: "Which of two replies is better",
     verdict.NAME: "Whether an answer of a batch does what its rubric asks",
+    TRIAL: "A trial on this post, not to be posted",
 }
 #: The kinds that answer a post without becoming a reply by themselves.
 _OUTSIDE_THREADS = (TRIAL, experiment.NAME)
@@ -198,7 +199,7 @@ def with_times(row: PlanRow, times: Times) -> PlanRow:
         return row
     starts_at = times.starts_at.get(row.llm_request.id)
     low, middle, high = (
-        moment_words(at, times.now, times.zone) for at in (found.low_at, found.middle_at, found.high_at)
+        ending_words(at, times.now, times.zone) for at in (found.low_at, found.middle_at, found.high_at)
     )
     takes = takes_words(found.middle_at - max(starts_at, times.now)) if starts_at else ""
     return replace(row, takes=takes, done_by=middle, likely="" if low == high else f"{low}–{high}")

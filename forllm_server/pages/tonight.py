@@ -8,7 +8,7 @@ from forllm_server.jobs.standing import pause_words
 from forllm_server.pages.words import counted
 from forllm_server.queue.model import Pause, Status
 from forllm_server.schedule.gate import Gate
-from forllm_server.schedule.words import duration_words, moment_words
+from forllm_server.schedule.words import duration_words, ending_words
 
 _TONIGHT_HOURS = 24
 _WORTH_SAYING_SECONDS = 60
@@ -35,21 +35,21 @@ def tonight(forecast: Forecast, gate: Gate, paused: Pause | None) -> Tonight:
         words = pause_words(paused, forecast.at, forecast.zone)
         title = f"{words.partition(': ')[0]}: {title}"
         facts = (*filter(None, (paused.reason,)), *facts)
-    elif _is_tonight(forecast, gate):
+    elif _is_tonight(forecast, gate) and "tomorrow" not in title:
         title = f"Tonight: {title}"
     return Tonight(title, facts, _doubts(forecast, number, paused))
 
 
 def _done(forecast: Forecast) -> str:
     found = forecast.all_done_by
-    return f", done by {moment_words(found.middle_at, forecast.at, forecast.zone)}" if found else ""
+    return f", done by {ending_words(found.middle_at, forecast.at, forecast.zone)}" if found else ""
 
 
 def _likely(forecast: Forecast) -> str:
     found = forecast.all_done_by
     if found is None:
         return ""
-    low, high = (moment_words(at, forecast.at, forecast.zone) for at in (found.low_at, found.high_at))
+    low, high = (ending_words(at, forecast.at, forecast.zone) for at in (found.low_at, found.high_at))
     return "" if low == high else f"likely {low}–{high}"
 
 
@@ -57,7 +57,7 @@ def _score(forecast: Forecast) -> str:
     score = forecast.score
     if not score.counted:
         return ""
-    return f"{score.hits:,} of the last {score.counted:,} were ready within their range"
+    return f"{score.hits:,} of the last {score.counted:,} were done when foretold"
 
 
 def _work(forecast: Forecast) -> str:
@@ -87,6 +87,6 @@ def _doubts(forecast: Forecast, number: int, paused: Pause | None) -> str:
     known = forecast.known_done_by
     if known is None or forecast.unknown_count >= number:
         return "When they are done is unknown until one reply has finished."
-    at = moment_words(known.middle_at, forecast.at, forecast.zone)
+    at = ending_words(known.middle_at, forecast.at, forecast.zone)
     rest = f"of the other {forecast.unknown_count:,} nothing is known until one reply of their model has finished."
     return f"{number - forecast.unknown_count:,} of them done by {at}; {rest}"

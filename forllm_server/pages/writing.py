@@ -78,7 +78,7 @@ def show_preview() -> Response:
 def show_estimate() -> Response:
     """How the text would fill the context of the model that would answer it, and what asking adds to the queue."""
     form = Form.of_request()
-    wish = Wish.of_form(form)
+    wish = chosen = Wish.of_form(form)
     draft = Draft(
         text=form.text("content"),
         title=form.text("title", longest=10_000),
@@ -97,7 +97,8 @@ def show_estimate() -> Response:
         wish = replace(wish, persona_ids=(*wish.persona_ids, *links))
         adds = _addition(connection, wish, draft, tokens) if wish.persona_ids else ""
     parts = parts_of_breakdown(found.breakdown.as_dict()) if isinstance(found.breakdown, Breakdown) else []
-    return _html(render_template("writing/_estimate.html", found=found, parts=parts, adds=adds))
+    is_called = form.flag("is_asking") and None in chosen.persona_ids and bool(mentioned.persona_ids or links)
+    return _html(render_template("writing/_estimate.html", found=found, parts=parts, adds=adds, is_called=is_called))
 
 
 @blueprint.post("/addition")

@@ -64,6 +64,11 @@ def moment_words(moment: datetime, at: datetime, zone: ZoneInfo) -> str:
     return f"{weekday} {clock}" if moment - at < timedelta(days=6) else f"{weekday} {local.date()} {clock}"
 
 
+def ending_words(moment: datetime, at: datetime, zone: ZoneInfo) -> str:
+    """The same of an end: the first full minute at which it is over. Nothing is done by the minute it begins."""
+    return moment_words(moment + timedelta(seconds=-moment.timestamp() % 60), at, zone)
+
+
 def clock_words(minute: int) -> str:
     """``22:30`` from minutes after midnight; 1440 is ``24:00``."""
     return f"{minute // 60:02}:{minute % 60:02}"

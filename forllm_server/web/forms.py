@@ -138,8 +138,13 @@ def entered(name: str, default: Any = "") -> Any:
 
 
 def was_entered() -> bool:
-    """Whether a form is being shown again because it could not be taken."""
-    return _problem() is not None
+    """Whether a form is being shown again: because it could not be taken, or as it was left."""
+    return _problem() is not None or bool(g.get("form_is_kept", False))
+
+
+def keep_entered() -> None:
+    """The form that is shown next holds what this request brought, though nothing is wrong with it."""
+    g.form_is_kept = True
 
 
 def problem_with(name: str) -> str | None:

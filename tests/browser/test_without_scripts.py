@@ -124,7 +124,6 @@ def test_a_persona_is_made_changed_compared_and_reverted(plain_page: Page) -> No
 def test_a_window_is_added_to_the_schedule_and_taken_away(plain_page: Page) -> None:
     page = plain_page
     page.goto("/schedule")
-    page.get_by_text("Add a window").click()
     form = page.locator("form[action='/schedule/windows']")
     form.get_by_label("From").fill("22:30")
     form.get_by_label("To", exact=True).fill("06:00")

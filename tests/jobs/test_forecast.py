@@ -104,7 +104,7 @@ def test_a_line_is_foretold_one_after_another(database: Database, world: World, 
     assert told.all_done_by == told.done_by[asked[2]]
     assert told.machine_seconds == 3 * USUAL_SECONDS + LOADING_SECONDS
     assert [group.llm_request_ids for group in told.groups] == [tuple(asked)]
-    assert told.words(asked[0]) == "done by 21:00 (21:00-21:01)"
+    assert told.words(asked[0]) == "done by 21:01 (21:01-21:02)"
     assert told.words(404) == ""
 
 
@@ -219,7 +219,7 @@ def test_the_composer_is_told_what_asking_adds(database: Database, world: World,
     assert before.all_done_by is not None
     assert added.done_by is not None
     assert added.done_by.middle_at == before.all_done_by.middle_at + timedelta(seconds=3 * USUAL_SECONDS)
-    assert added.words.startswith("adds 3 replies, about 2 min on this machine, done by 21:33 (21:2")
+    assert added.words.startswith("adds 3 replies, about 2 min on this machine, done by 21:34 (21:2")
     with database.transaction() as connection:
         pausing.pause(connection, backend_id=None, until=None, reason="", now=now)
         paused = forecast_for_new(connection, [ask], now)

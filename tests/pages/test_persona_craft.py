@@ -85,13 +85,42 @@ def test_the_preview_is_the_prompt_or_says_what_is_wrong(browser: Browser, sqlit
     assert "Which file system for two disks?" in shown
     assert "<html" not in shown
     for field, value, words in (
-        ("name", "", "There is no name yet"),
+        ("name", "", "once there are a name and instructions"),
         ("post_number", "nowhere", "number of a post"),
-        ("temperature", "hot", "number from 0 to 2"),
+        ("temperature", "hot", "Temperature: This must be a number from 0 to 2"),
         ("post_number", "/posts/99", "no post 99"),
     ):
         answer = browser.client.post("/personas/preview", data=fields | {field: value}, headers=live)
         assert (answer.status_code, words in answer.get_data(as_text=True)) == (200, True), field
+
+
+def test_nothing_is_lost_on_the_way_from_the_prompt_back_to_the_draft(
+    browser: Browser, sqlite_database: Database
+) -> None:
+    world = world_of(sqlite_database)
+    browser.open("/personas/new")
+    changed = DRAFT | {"tags": "doubt, care", "temperature": "0.4", "stop": "END\nSTOP", "repetition_guard": None}
+    browser.send("/personas/preview", changed | {"post_id": str(world.post_id)})
+    assert "Doubt everything." in browser.words()
+    form = browser.send("/personas/form", {}).find("form", action="/personas/new")
+    assert (form.find(id="field-tags")["value"], form.find(id="field-temperature")["value"]) == ("doubt, care", "0.4")
+    assert form.find(id="field-stop").get_text().split() == ["END", "STOP"]
+    assert not form.find(attrs={"name": "repetition_guard"}).has_attr("checked")
+    assert browser.page.find(attrs={"role": "status", "class": "notices"}) is None
+
+
+def test_what_was_tried_stands_in_the_form_again(browser: Browser, sqlite_database: Database) -> None:
+    world = world_of(sqlite_database)
+    for address, persona_id in (("/personas/new", None), ("/personas/1/edit", "1")):
+        page = browser.open(address)
+        fields = DRAFT | {"csrf_token": page.find("input", attrs={"name": "csrf_token"})["value"]}
+        fields |= {"post_id": str(world.post_id), "max_tokens": "77"}
+        fields |= {"persona_id": persona_id} if persona_id else {}
+        asked = browser.client.post("/personas/trials", data=fields)
+        page = browser.open(f"{asked.location}/draft")
+        form = page.find("form", action=address)
+        assert form.find("textarea", attrs={"name": "instructions"}).get_text().strip() == "Doubt everything."
+        assert form.find("input", attrs={"name": "max_tokens"})["value"] == "77"
 
 
 def test_a_draft_is_tried_and_nothing_is_lost_when_it_cannot_be(browser: Browser, sqlite_database: Database) -> None:

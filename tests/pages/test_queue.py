@@ -49,9 +49,9 @@ def test_the_evening_is_one_sentence_with_its_range_and_how_often_it_was_right(
     for _ in range(4):
         queue_request(sqlite_database, world, now, parameters={})
     browser.open("/queue")
-    assert browser.page.h1.get_text() == "Tonight: 4 replies, done by 22:32"
-    assert "likely 22:31–22:3" in browser.words()
-    assert "1 of the last 1 were ready within their range" in browser.words()
+    assert browser.page.h1.get_text() == "Tonight: 4 replies, done by 22:33"
+    assert "likely 22:32–22:3" in browser.words()
+    assert "1 of the last 1 were done when foretold" in browser.words()
 
 
 def test_the_window_is_a_picture_with_words_and_a_table(
@@ -81,7 +81,7 @@ def test_the_plan_names_question_persona_model_place_and_time(
     first, second = (" ".join(row.get_text(" ").split()) for row in browser.page.select("tr.line"))
     assert "1 ZFS or Btrfs? Which file system for two disks?" in first
     assert "Assistant v1" in first
-    assert "21:00 21:00–21:01" in first
+    assert "21:01 21:01–21:02" in first
     assert " 2 ZFS or Btrfs?" in second
     assert "Waits for those before it on Desk." in words
 

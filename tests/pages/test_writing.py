@@ -37,6 +37,16 @@ def test_a_text_that_does_not_fit_is_told_while_it_is_written(
     assert "do not fit" in text
 
 
+def test_it_is_told_that_whoever_is_called_answers_in_place_of_the_default(
+    browser: Browser, sqlite_database: Database, now: datetime
+) -> None:
+    fields = {"parent_id": str(make_world(sqlite_database, now).post_id), "is_asking": "1"}
+    words = "answers in place of the default"
+    assert words in ask(browser, "/estimate", content="@assistant why?", persona_id="", **fields)
+    assert words not in ask(browser, "/estimate", content="@assistant why?", persona_id="1", **fields)
+    assert words not in ask(browser, "/estimate", content="Why?", persona_id="", **fields)
+
+
 def test_without_any_model_only_the_text_is_counted(browser: Browser) -> None:
     browser.open("/subforums/new")
     browser.send("/subforums/new", {"name": "Homelab"})

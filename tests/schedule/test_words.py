@@ -6,6 +6,7 @@ from forllm_server.errors import Invalid
 from forllm_server.schedule.words import (
     days_words,
     duration_words,
+    ending_words,
     exception_words,
     explain,
     moment_words,
@@ -172,3 +173,10 @@ def test_a_moment_that_cannot_be_read_is_refused(text: str) -> None:
 def test_a_time_that_stands_near_the_present_one_says_its_day(hours: float, words: str) -> None:
     evening = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
     assert moment_words(evening + timedelta(hours=hours), evening, BERLIN) == words
+
+
+def test_nothing_is_over_by_the_minute_in_which_it_begins() -> None:
+    evening = datetime(2026, 11, 20, 21, 30, tzinfo=UTC)
+    assert ending_words(evening, evening, BERLIN) == "22:30"
+    assert ending_words(evening + timedelta(microseconds=1), evening, BERLIN) == "22:31"
+    assert ending_words(evening + timedelta(seconds=59), evening, BERLIN) == "22:31"

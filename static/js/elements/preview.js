@@ -9,6 +9,8 @@ class ForllmPreview extends HTMLElement {
     const { signal } = this.ending;
     this.form = this.closest("form");
     for (const name of ["input", "change"]) this.form.addEventListener(name, () => this.wait(), { signal });
+    // The prompt stands below already: nobody has to leave the form for it.
+    this.form.querySelector("[data-prompt]")?.remove();
     this.refresh();
   }
 
