@@ -38,13 +38,20 @@ PARTS = {
     "crowd": measure_crowd,
     "search": measure_search,
 }
+#: Minutes to hours each: only when named.
+LONG = ("growth", "saturation", "crowd", "search")
 
 
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="forllm bench", description="Measure FORLLM on this machine.")
     parser.add_argument("--quick", action="store_true", help="fewer repeats: a minute or two instead of several")
-    parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given several times")
+    parser.add_argument(
+        "--only",
+        choices=PARTS,
+        action="append",
+        help=f"one part; may be given several times. Only so: {', '.join(LONG)}, which take long",
+    )
     parser.add_argument("--folder", type=Path, help="where to measure: a folder on the disk that matters")
     parser.add_argument("--kill", action="store_true", help="strike real processes at random instead of measuring")
     parser.add_argument("--disturbances", type=int, default=200, metavar="N", help="with --kill: how often")
@@ -78,10 +85,13 @@ def _measure(chosen: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="forllm-bench-", dir=chosen.folder) as name:
         folder = Path(name)
         before = fsync_seconds(folder)
-        for part in chosen.only or PARTS:
+        for part in chosen.only or [part for part in PARTS if part not in LONG]:
             place = folder / part
             place.mkdir()
-            rows += PARTS[part](place, scale)
+            found = PARTS[part](place, scale)
+            rows += found
+            # Told at once: whoever ends a long run keeps what it found.
+            print(as_table(found), file=sys.stderr, flush=True)
         after = fsync_seconds(folder)
     print(f"{now():%Y-%m-%d}, {machine()}; {time.monotonic() - started:.0f} s in all.")
     print(f"One fsync of 4 KB on this disk: {before * 1000:.2f} ms before, {after * 1000:.2f} ms after.\n")
