@@ -13,6 +13,7 @@ from forllm_server.errors import ForllmError
 from forllm_server.queue import chain_store, claiming, lease_store, worker_store
 from forllm_server.queue.claiming import LEASE
 from forllm_server.queue.job import Interruption, Job
+from forllm_server.queue.lasting import LastingThread
 from forllm_server.queue.llm_request_store import has_queued
 from forllm_server.queue.mending import mend_chains
 from forllm_server.queue.version_store import CHANNEL
@@ -40,7 +41,7 @@ class Keeper:
         self._seen_at = (clock.now(), clock.monotonic())
         self._rescues_from = float("-inf")
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._thread = LastingThread(self._keep, name="keeper", stopping=self._stopped)
         self._listener = Listener(pool.database, CHANNEL, pool.wakeup.notify)
 
     def start(self) -> None:
@@ -50,7 +51,7 @@ class Keeper:
     def stop(self, timeout_seconds: float) -> None:
         self._stopped.set()
         self._listener.stop()
-        if self._thread.ident is not None:
+        if self._thread.has_started:
             self._thread.join(timeout_seconds)
 
     def register(self) -> None:
@@ -89,7 +90,7 @@ class Keeper:
             self._try("keeper.duty", duty)
         self._try("keeper.windows", lambda: self._heed_windows(jobs))
         self._try("keeper.wake", self._wake)
-        if self._thread.ident is not None:
+        if self._thread.has_started:
             self._try("keeper.heartbeat", self._beat)
 
     def _keep(self) -> None:

@@ -22,6 +22,7 @@ from forllm_server.queue.dispatch import LastServed
 from forllm_server.queue.identity import worker_identity
 from forllm_server.queue.job import Hopeless, Interrupted, Interruption, Job
 from forllm_server.queue.keeper import Keeper
+from forllm_server.queue.lasting import LastingThread
 from forllm_server.queue.model import Cause, LlmRequest
 from forllm_server.queue.retry import Fault, breaker_seconds, decide
 from forllm_server.queue.wakeup import Wakeup
@@ -87,7 +88,7 @@ class WorkerPool:
         self._own = _OwnLast()
         self._planned: tuple[float, Sequence[ClaimableBackend]] = (float("-inf"), ())
         self._threads = [
-            threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True) for number in range(threads)
+            LastingThread(self._work, name=f"worker-{number + 1}", stopping=self._stopping) for number in range(threads)
         ]
         self._keeper = Keeper(self)
 
@@ -108,7 +109,7 @@ class WorkerPool:
             job.interrupt(Interruption.STOPPING)
         deadline = clock.monotonic() + timeout_seconds
         for thread in self._threads:
-            if thread.ident is not None:
+            if thread.has_started:
                 thread.join(max(deadline - clock.monotonic(), 0.0))
         self._keeper.stop(max(deadline - clock.monotonic(), 0.2))
         is_clean = not any(thread.is_alive() for thread in self._threads)
