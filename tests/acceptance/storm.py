@@ -85,11 +85,20 @@ class Storm:
     def _start_worker(self) -> ForllmProcess:
         return self.stage.start("work", "--workers", "2")
 
-    def rage(self, disturbances: int, *, real_stops: int = 0, tell: Callable[[str], object] = str) -> None:
+    def rage(
+        self,
+        disturbances: int,
+        *,
+        real_stops: int = 0,
+        tell: Callable[[str], object] = str,
+        is_enough: Callable[[], bool] = bool,
+    ) -> None:
         """Ask and strike, so many times; ``real_stops`` of them last longer than a lease by the real clock."""
         self.ask()
         every = disturbances // real_stops if real_stops else disturbances + 1
         for number in range(1, disturbances + 1):
+            if is_enough():
+                break
             self.ask()
             if number % every == 0:
                 self._stop_for_real()

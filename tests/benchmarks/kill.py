@@ -4,7 +4,9 @@ import importlib
 import logging
 import os
 import random
+import signal
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -53,7 +55,14 @@ def _strike(stage: Stage, database: Database, *, disturbances: int, seed: int) -
     stage.tokens, stage.delay_seconds = _TOKENS, _DELAY_SECONDS
     started = time.monotonic()
     storm = Storm(stage, random.Random(seed), database, seed=seed)
-    storm.rage(disturbances, real_stops=disturbances // _REAL_STOP_EVERY, tell=_PROGRESS.info)
+    # Ctrl-C ends a long storm after the present blow, and what was done until then is judged.
+    enough = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: enough.set())
+    try:
+        real_stops = disturbances // _REAL_STOP_EVERY
+        storm.rage(disturbances, real_stops=real_stops, tell=_PROGRESS.info, is_enough=enough.is_set)
+    finally:
+        signal.signal(signal.SIGINT, before)
     findings = storm.calm_down()
     if not findings.is_clean:
         findings.told.append(storm.state())
