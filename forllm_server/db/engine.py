@@ -1,6 +1,7 @@
 """One engine per process, and the two ways in: ``read()`` and ``transaction()``."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import Pool, QueuePool
 
+from forllm_server import clock
 from forllm_server.db.lines import forget_lines, write_lines
 from forllm_server.errors import ConfigurationError, Unavailable
 
 #: How long a writer waits for another one before it says that the database is busy.
 BUSY_TIMEOUT_SECONDS = 10.0
+#: How long the end waits for connections that are still in use.
+CLOSE_SECONDS = 1.0
 #: The execution option of connections that never write.
 READS_ONLY = "forllm_reads_only"
 
@@ -82,6 +86,11 @@ class Database:
             write_lines(connection)
 
     def close(self) -> None:
+        """Close every connection, after a moment for threads that still read and that nobody else waits for: what is
+        left open would leave SQLite's write-ahead log beside the file."""
+        deadline = clock.monotonic() + CLOSE_SECONDS
+        while _is_in_use(self.engine.pool) and clock.monotonic() < deadline:
+            time.sleep(0.01)
         self.engine.dispose()
 
     def _create_engine(self) -> Engine:
@@ -98,6 +107,10 @@ class Database:
         )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
+
+
+def _is_in_use(pool: Pool) -> bool:
+    return isinstance(pool, QueuePool) and pool.checkedout() > 0
 
 
 def _normalised(url: str) -> str:
