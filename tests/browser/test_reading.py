@@ -1,7 +1,7 @@
 """Reading a topic: what is new, folding, permanent links, copying code, votes, and what is known about an answer."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.support.browser import DESK, Forum, poll_now
 
@@ -47,7 +47,11 @@ def test_an_answer_that_arrives_is_marked_new_and_seen_when_it_is_looked_at(
     topic_id, first_id = forum.topic(subforum_id, "Soon")
     page.goto(f"/topics/{topic_id}")
     reply_id = forum.answered(first_id)
-    with page.expect_response("**/seen"):
+
+    def tells_of_it(response: Response) -> bool:
+        return response.url.endswith("/seen") and str(reply_id) in (response.request.post_data or "")
+
+    with page.expect_response(tells_of_it):
         poll_now(page)
         expect(page.locator(f"#post-{reply_id} .post__new")).to_have_text("new")
     page.reload()
