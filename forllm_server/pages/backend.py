@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from forllm_server.catalog import discovery
 from forllm_server.catalog.backend_store import get_backend, list_backends
-from forllm_server.catalog.discovery import look_at_loopback
 from forllm_server.catalog.editing import (
     BackendChange,
     add_backend,
@@ -62,10 +62,12 @@ def show_list() -> Response:
 
 @blueprint.get("/backends/offers")
 def show_offers() -> Response:
-    """Model servers that answer on this machine and were not added yet."""
+    """Model servers that answer on this machine and were not added yet. ``is_found``: nothing where there are none."""
     with current().database.read() as connection:
         known = list_backends(connection)
-    return page("backend/offers.html", block="offers", offers=look_at_loopback(known))
+    is_found_only = request.args.get("is_found") == "yes"
+    offers = discovery.look_at_loopback(known, ports=discovery.USUAL_PORTS)
+    return page("backend/offers.html", block="offers", offers=offers, is_found_only=is_found_only)
 
 
 @blueprint.get("/backends/new")

@@ -1,4 +1,4 @@
-"""Slow, huge and deep texts: everything is shown within about two seconds, and the process that renders is expendable."""
+"""Slow, huge and deep texts: all is shown within about two seconds, and the process that renders is expendable."""
 
 import subprocess
 import sys

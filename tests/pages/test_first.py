@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
+import pytest
+
+from forllm_server.catalog import discovery
 from forllm_server.db import Database, metadata
+from tests.catalog.loopback import served
 from tests.pages.conftest import Browser
 from tests.support.world import insert, make_world, queue_request
 
@@ -25,6 +29,23 @@ def test_it_says_who_could_answer(browser: Browser, sqlite_database: Database, n
         insert(connection, "models", name="tiny", label="tiny", first_seen_at=now, last_seen_at=now, **values)
     browser.open("/")
     assert "tiny is built in and ready" in browser.words()
+
+
+def test_an_empty_forum_looks_for_model_servers_and_speaks_only_of_those_it_finds(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = browser.open("/").select_one("[hx-get^='/backends/offers']")
+    assert looks is not None
+    with served({"/": "Ollama is running", "/api/version": {"version": "0.9.1"}}) as port:
+        monkeypatch.setattr(discovery, "USUAL_PORTS", (port,))
+        offers = browser.open(str(looks["hx-get"]))
+        assert f"Ollama 0.9.1 answers at http://127.0.0.1:{port}" in browser.words()
+        assert offers.select_one(".offer a[href^='/backends/new?kind=ollama']")
+    browser.open(str(looks["hx-get"]))
+    assert "answers at" not in browser.words()
+    assert "No other model server" not in browser.words()
+    browser.open("/backends/offers")
+    assert "No other model server" in browser.words()
 
 
 def test_the_sample_is_added_and_removed_by_one_press(browser: Browser) -> None:
