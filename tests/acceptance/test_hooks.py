@@ -90,6 +90,7 @@ def history(folder: Path) -> list[str]:
     return told.stdout.splitlines()[::-1]
 
 
+@pytest.mark.thorough
 def test_the_three_examples_draw_speak_and_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     extract(tmp_path)

@@ -20,6 +20,7 @@ def look(serve: ForllmProcess, draft_id: int) -> Any:
     return serve.api("GET", f"persona-drafts/{draft_id}")
 
 
+@pytest.mark.thorough
 def test_a_draft_survives_kill_in_each_step(stage: Stage) -> None:
     stage.models.answer = lambda body: Script(tokens=(ANSWER,) if "<notes>" in str(body) else ("Some", " notes."))
     serve = stage.serve()

@@ -118,6 +118,7 @@ def test_a_changed_lock_updates_the_environment(checkout: SmallCheckout) -> None
     assert "updating" in messages
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_first_starts_at_once_make_it_once(checkout: SmallCheckout) -> None:
     processes = [checkout.start() for _ in range(3)]
@@ -126,6 +127,7 @@ def test_first_starts_at_once_make_it_once(checkout: SmallCheckout) -> None:
     assert sum("installing" in messages for _, messages, _ in outcomes) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_damaged_environment_is_made_anew_once(checkout: SmallCheckout) -> None:
     checkout.run()
