@@ -15,9 +15,10 @@ from forllm_server.crypto.keys import derive
 from forllm_server.crypto.sealing import open_sealed, seal
 from forllm_server.db import Database
 from forllm_server.pages import PAGES
-from forllm_server.web import assets, errors, forms, guard, headers, health
+from forllm_server.web import assets, errors, forms, guard, headers, health, snapshot
 from forllm_server.web.current import App, install, request_id
 from forllm_server.web.sessions import EncryptedCookieSessions
+from forllm_server.web.templating import Environment
 
 
 class IdConverter(IntegerConverter):
@@ -40,8 +41,15 @@ def create_app(
     """The WSGI application. ``secret_key`` has at least 32 bytes; ``wake_worker`` tells a worker in this process
     that something was queued."""
     flask = Flask("forllm_server", template_folder=str(templates_dir()), static_folder=None)
+    flask.jinja_environment = Environment
     # Escape everything, and do not overlook a missing value.
-    flask.jinja_options = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    flask.jinja_options = {
+        "autoescape": True,
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "cache_size": -1,
+    }
     flask.json = Json(flask)
     flask.url_map.converters["int"] = IdConverter
     flask.config.update(
@@ -55,6 +63,7 @@ def create_app(
     form_protection = guard.install(flask, config)
     assets.install(flask, static_dir(), is_debug=config.debug)
     forms.install(flask)
+    snapshot.install(flask)
     errors.install(flask)
     for blueprint in (health.blueprint, *PAGES):
         flask.register_blueprint(blueprint)

@@ -13,6 +13,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from forllm_server import log
 from forllm_server.app import create_app
+from forllm_server.cli.memory import settle
 from forllm_server.cli.options import SERVER, with_config
 from forllm_server.cli.running import listen
 from forllm_server.cli.runtime import Installation, opened
@@ -56,6 +57,7 @@ def serve(installation: Installation, bound: socket) -> None:
         server = _make_server(app, config, bound)
         workers.start()
         stopper.start()
+        settle()
         _greet(config)
         server.run()
     except Stop:

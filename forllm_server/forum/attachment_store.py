@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from forllm_server.errors import NotFound
@@ -52,11 +53,17 @@ def list_attachments(connection: Connection, attachment_ids: Collection[int]) ->
 
 def list_attachments_of_posts(connection: Connection, post_ids: Collection[int]) -> dict[int, tuple[Attachment, ...]]:
     """The files of each of these posts, in their order; posts without any are left out."""
-    query = _select().where(_a.post_id.in_(post_ids), _IS_KEPT).order_by(_a.post_id, _a.position, _a.id)
     found: dict[int, tuple[Attachment, ...]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_of_posts(), {"posts": [*post_ids]}):
         found[row.post_id] = (*found.get(row.post_id, ()), _attachment(row))
     return found
+
+
+@cache
+def _of_posts() -> Select[Any]:
+    # Built once: it is asked with every page of every topic.
+    own = _a.post_id.in_(bindparam("posts", expanding=True))
+    return _select().where(own, _IS_KEPT).order_by(_a.post_id, _a.position, _a.id)
 
 
 def list_removed(connection: Connection, post_id: int, attachment_ids: Collection[int]) -> list[Attachment]:

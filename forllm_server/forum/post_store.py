@@ -283,6 +283,11 @@ def _select() -> Select[Any]:
     return select(*columns).join(users, users.c.id == posts.c.owner_id)
 
 
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(str(column.key) for column in _select().selected_columns)
+
+
 def _select_there() -> Select[Any]:
     return (
         _select()
@@ -293,7 +298,8 @@ def _select_there() -> Select[Any]:
 
 
 def _post(row: Row[Any]) -> Post:
-    values = dict(row._mapping)
+    # Names and values side by side: a row that is asked for its names takes four times as long.
+    values = dict(zip(_names(), row, strict=True))
     user_name = values.pop("user_name")
     values["author_kind"] = AuthorKind(values["author_kind"])
     values["author_name"] = values["persona_name"] or user_name

@@ -38,6 +38,7 @@ from forllm_server.pages import (
     queue,
     queue_changes,
     queue_history,
+    rail,
     reading,
     recurring,
     schedule,
@@ -58,6 +59,7 @@ from forllm_server.pages import (
 
 PAGES: tuple[Blueprint, ...] = (
     frame.blueprint,
+    rail.blueprint,
     naming.blueprint,
     home.blueprint,
     activity.blueprint,

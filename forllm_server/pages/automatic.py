@@ -29,6 +29,7 @@ from forllm_server.personas.persona_store import find_persona, list_personas
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import notice, page, see_other
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("automatic", __name__)
 
@@ -112,7 +113,7 @@ def stop(topic_id: int) -> Response:
 @blueprint.app_template_global()
 def automatic_of(topic_id: int) -> AutomaticView | None:
     """The automatic replies of a topic, on or over; None when there never were any."""
-    with current().database.read() as connection:
+    with page_read() as connection:
         found = find_automatic(connection, topic_id)
         return None if found is None else _view(connection, found)
 

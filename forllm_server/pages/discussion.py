@@ -39,6 +39,7 @@ from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again, was_entered
 from forllm_server.web.fragments import notice, page, see_other
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("discussion", __name__)
 
@@ -146,7 +147,7 @@ def cancel(discussion_id: int) -> Response:
 @blueprint.app_template_global()
 def discussions_of(topic_id: int) -> list[DiscussionView]:
     """The newest debates and councils of a topic, for its page."""
-    with current().database.read() as connection:
+    with page_read() as connection:
         return _views(connection, store.list_discussions_of_topic(connection, topic_id, limit=SHOWN_IN_TOPIC))
 
 

@@ -21,6 +21,7 @@ from forllm_server.pages.database import database
 from forllm_server.personas.persona_store import get_persona
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.etag import unchanged, with_version
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("feed", __name__)
 
@@ -84,7 +85,7 @@ def feed_link() -> Markup:
     if own is None and request.path not in ("/", "/morning"):
         return Markup()
     try:
-        with current().database.read() as connection:
+        with page_read() as connection:
             token = find_token(connection, current_user_id(), current().secret_key)
     except Unavailable:
         token = None

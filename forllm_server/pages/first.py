@@ -15,6 +15,7 @@ from forllm_server.queue.history_store import HistoryFilter, list_history
 from forllm_server.schedule.window_store import count_windows
 from forllm_server.web.current import current
 from forllm_server.web.fragments import notice, see_other
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("first", __name__)
 
@@ -39,7 +40,7 @@ class FirstMinutes:
 @blueprint.app_template_global()
 def first_minutes() -> FirstMinutes | None:
     """What the first page teaches; once anybody was ever asked, only that a sample can go: None where there is none."""
-    with current().database.read() as connection:
+    with page_read() as connection:
         sample_id = find_sample(connection)
         if list_history(connection, HistoryFilter(), limit=1).llm_requests:
             return _over(sample_id) if sample_id is not None else None

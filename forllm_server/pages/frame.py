@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, current_app, g, request
+from flask import Blueprint, g, request
 from markupsafe import Markup
 
 from forllm_server.clock import now
@@ -26,6 +26,7 @@ from forllm_server.settings.theme import find_theme
 from forllm_server.settings.values import Settings, read_settings, settings_from
 from forllm_server.votes.standings import count_waiting
 from forllm_server.web.current import current, current_user_id
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("frame", __name__)
 
@@ -113,16 +114,10 @@ class Frame:
     def subforums(self) -> tuple[Subforum, ...]:
         """The subforums with their counts, read only where a page shows those."""
         if "subforums" not in g:
-            with current().database.read() as connection:
+            with page_read() as connection:
                 g.subforums = tuple(list_subforums(connection))
         found: tuple[Subforum, ...] = g.subforums
         return found
-
-    @property
-    def elsewhere(self) -> tuple[tuple[str, str], ...]:
-        """(keys, address) of the places that have keys, are there, and are not in the rail."""
-        listed = {entry.url for entry in self.entries}
-        return tuple((keys, url) for url, keys in PLACE_KEYS.items() if url not in listed and is_page(url))
 
     @property
     def bar(self) -> tuple[Entry, ...]:
@@ -142,11 +137,6 @@ def page_frame() -> Frame:
         return _read_frame()
     except Unavailable:
         return Frame(_entries(0, 0, 0))
-
-
-def is_page(path: str) -> bool:
-    """Whether there is a page at this address."""
-    return current_app.url_map.bind("").test(path)
 
 
 def current_settings() -> Settings:
@@ -192,8 +182,11 @@ def _zone() -> ZoneInfo:
 
 
 def _read_frame() -> Frame:
-    with current().database.read() as connection:
-        g.settings = settings = read_settings(connection)
+    if request.method != "GET":
+        # They may have been changed since they were read.
+        g.pop("settings", None)
+    settings = current_settings()
+    with page_read() as connection:
         shelf = tuple(list_rail(connection))
         own = find_theme(connection) if settings.theme == "own" else None
         counts = count_by_status(connection)

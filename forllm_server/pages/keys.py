@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response
 
-from forllm_server.pages.frame import PLACE_KEYS, current_settings, is_page
+from forllm_server.pages.frame import PLACE_KEYS, current_settings
+from forllm_server.pages.rail import is_page
 from forllm_server.web.fragments import page
 
 blueprint = Blueprint("keys", __name__)

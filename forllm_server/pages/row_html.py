@@ -4,7 +4,7 @@ A page has fifty of them, and writing them anew is half of what it costs. What i
 compared field by field, and by whatever else the template asks: so it can never be out of date.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from forllm_server.clock import now
 from forllm_server.pages.frame import current_settings
-from forllm_server.pages.rows import PostRow
+from forllm_server.pages.rows import PendingRow, PostRow
 
 #: Some ten pages.
 _KEPT_ROWS = 512
@@ -25,6 +25,8 @@ _LONGEST_KEPT = 8_000
 
 class _Macros(Hashable, Protocol):
     def post_row(self, row: PostRow, has_marks: bool) -> Markup: ...
+
+    def pending_row(self, row: PendingRow) -> Markup: ...
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,19 @@ class _Shown:
         return hash((self.row.post.id, self.row.stamp, self.has_marks))
 
 
-def row_html(row: PostRow, *, has_marks: bool = False) -> Markup:
-    """A post's row. ``has_marks``: the page draws each mark once; else the row brings its own."""
+def rows_html(rows: Sequence[PostRow | PendingRow], *, has_marks: bool = False) -> Markup:
+    """A page's rows. ``has_marks``: the page draws each mark once; else every row brings its own."""
     macros = cast(_Macros, current_app.jinja_env.get_template("macros/post.html").module)
-    if not _is_worth_keeping(row):
-        return macros.post_row(row, has_marks)
     settings = current_settings()
-    today = now().astimezone(settings.zone).date()
-    return _kept(macros, _Shown(row, has_marks, settings.zone.key, today, settings.shows_link_warning))
+    more = settings.zone.key, now().astimezone(settings.zone).date(), settings.shows_link_warning
+    return Markup("").join(
+        macros.pending_row(row)
+        if isinstance(row, PendingRow)
+        else _kept(macros, _Shown(row, has_marks, *more))
+        if _is_worth_keeping(row)
+        else macros.post_row(row, has_marks)
+        for row in rows
+    )
 
 
 def _is_worth_keeping(row: PostRow) -> bool:

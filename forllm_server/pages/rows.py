@@ -271,13 +271,15 @@ def _post_row(
 
 def _stamp(post: Post, parent: Post | None, *more: str) -> str:
     own = f"{post.version}.{post.render_version}.{parent.version if parent else 0}"
-    return ".".join([own, *more]) if any(part.strip("0.") for part in more) else own
+    rest = ".".join(more)
+    return f"{own}.{rest}" if rest.strip("0.") else own
 
 
 def _long_lines(content: str) -> int:
-    if len(content) < LONG_LINES:
+    # Most are told by this alone, without being cut into lines.
+    if content.count("\n") + 1 + len(content) // _LINE_CHARS <= LONG_LINES:
         return 0
-    lines = sum(1 + len(line) // _LINE_CHARS for line in content.splitlines())
+    lines = sum(1 + len(line) // _LINE_CHARS for line in content.split("\n"))
     return lines if lines > LONG_LINES else 0
 
 

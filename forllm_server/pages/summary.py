@@ -28,6 +28,7 @@ from forllm_server.summaries.model import SummaryScope
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again, was_entered
 from forllm_server.web.fragments import notice, page, see_other
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("summary", __name__)
 
@@ -44,7 +45,7 @@ _COMPARED = 10
 @blueprint.app_template_global()
 def summaries_of(topic: Topic) -> list[SummaryView]:
     """What a topic's page shows of its summaries."""
-    with current().database.read() as connection:
+    with page_read() as connection:
         return read_views(connection, topic.id, now(), limit=_SHOWN_ON_TOPIC)
 
 

@@ -14,6 +14,7 @@ from forllm_server.pages.listing import read_listing
 from forllm_server.web.current import current
 from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import page, see_other
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("tag", __name__)
 
@@ -59,7 +60,7 @@ def tag_suggestions(own: str) -> list[str]:
     """What can be chosen while a field of tags is filled in: what stands there already, and one more after it."""
     names = [name.strip() for name in split_tags(own)]
     try:
-        with current().database.read() as connection:
+        with page_read() as connection:
             known = tag_store.list_tag_names(connection, limit=MOST_LISTED)
     except Unavailable:
         return []
@@ -72,7 +73,7 @@ def read_topic_tags(_app: Flask, context: dict[str, Any], **_more: Any) -> None:
     given = context.get("topics") or ([context["topic"]] if context.get("topic") else ())
     topic_ids = [each.id for each in given]
     if topic_ids:
-        with current().database.read() as connection:
+        with page_read() as connection:
             g.topic_tags = tag_store.list_tags_of_topics(connection, topic_ids)
 
 

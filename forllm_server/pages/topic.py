@@ -15,7 +15,7 @@ from forllm_server.pages.form_files import attach_files_of_form, keep_files_of_f
 from forllm_server.pages.frame import current_settings
 from forllm_server.pages.marks import mark_symbol, mark_use
 from forllm_server.pages.mentioning import ask_about, tell_asked
-from forllm_server.pages.row_html import row_html
+from forllm_server.pages.row_html import rows_html
 from forllm_server.pages.thread import (
     Place,
     pace_of,
@@ -36,7 +36,7 @@ blueprint = Blueprint("topic", __name__)
 
 blueprint.add_app_template_global(mark_symbol)
 blueprint.add_app_template_global(mark_use)
-blueprint.add_app_template_global(row_html)
+blueprint.add_app_template_global(rows_html)
 
 
 @blueprint.get("/topics/<int:topic_id>")

@@ -17,6 +17,7 @@ from forllm_server.summaries.summary_store import update_topics
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import notice, page, see_other
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("topic_acts", __name__)
 
@@ -175,7 +176,7 @@ def take_back_split(topic_id: int) -> Response:
 @blueprint.app_template_global()
 def kin_of(shown: Topic) -> list[TopicKin]:
     """What a topic was split off from, what was split off from it, and what was merged into it."""
-    with current().database.read() as connection:
+    with page_read() as connection:
         return topic_store.list_kin(connection, shown.id)
 
 

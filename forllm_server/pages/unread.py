@@ -13,6 +13,7 @@ from forllm_server.pages.frame import current_settings
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.fragments import notice, page, see_other
 from forllm_server.web.paging import decode_cursor, encode_cursor
+from forllm_server.web.snapshot import page_read
 
 blueprint = Blueprint("unread", __name__)
 
@@ -64,7 +65,7 @@ def unread_subforum_ids() -> frozenset[int]:
     """The subforums that have something unread: for the dots of every page, read once in a request."""
     if "unread_subforum_ids" not in g:
         try:
-            with current().database.read() as connection:
+            with page_read() as connection:
                 g.unread_subforum_ids = seen_store.list_unread_subforum_ids(connection, current_user_id())
         except Unavailable:
             # An error page has a frame, too.
@@ -87,7 +88,7 @@ def read_topic_marks(_app: Flask, context: dict[str, Any], **_more: Any) -> None
     """
     topic_ids = [topic.id for topic in context.get("topics") or ()]
     if topic_ids:
-        with current().database.read() as connection:
+        with page_read() as connection:
             g.topic_marks = seen_store.list_topic_marks(connection, current_user_id(), topic_ids)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select
 
 from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
@@ -31,8 +31,17 @@ def list_versions(connection: Connection, persona_id: int) -> list[PersonaVersio
 
 def list_versions_by_ids(connection: Connection, version_ids: Collection[int]) -> list[PersonaVersion]:
     """The versions of these ids that exist, oldest first."""
-    query = select(persona_versions).where(persona_versions.c.id.in_(version_ids)).order_by(persona_versions.c.id)
-    return [_version(row._mapping) for row in connection.execute(query)]
+    if not version_ids:
+        return []
+    return [_version(row._mapping) for row in connection.execute(_BY_IDS, {"ids": [*version_ids]})]
+
+
+# Built once: it is asked with every page of every topic.
+_BY_IDS = (
+    select(persona_versions)
+    .where(persona_versions.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(persona_versions.c.id)
+)
 
 
 def list_former_names(connection: Connection) -> list[tuple[int, str]]:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, Text, bindparam, delete, func, insert, select
 
 from forllm_server.errors import NotFound
 from forllm_server.schedule.model import ScheduleException
@@ -13,10 +13,16 @@ from forllm_server.schedule.windows import DateException, ExceptionKind
 
 def list_exceptions(connection: Connection, *, since: date | None = None) -> list[ScheduleException]:
     """Exceptions by date; with ``since`` only those on that date or later."""
-    query = select(schedule_exceptions).order_by(schedule_exceptions.c.date, schedule_exceptions.c.id)
-    if since is not None:
-        query = query.where(schedule_exceptions.c.date >= since.isoformat())
-    return [_exception(row) for row in connection.execute(query)]
+    rows = connection.execute(_SINCE, {"since": "" if since is None else since.isoformat()})
+    return [_exception(row) for row in rows]
+
+
+# Built once: it is asked with every page.
+_SINCE = (
+    select(schedule_exceptions)
+    .where(schedule_exceptions.c.date >= bindparam("since", type_=Text))
+    .order_by(schedule_exceptions.c.date, schedule_exceptions.c.id)
+)
 
 
 def count_exceptions(connection: Connection) -> int:

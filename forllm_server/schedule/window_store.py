@@ -14,7 +14,11 @@ from forllm_server.schedule.windows import DAYS, Closing, Window
 
 def list_windows(connection: Connection) -> list[ScheduleWindow]:
     """All windows, disabled ones too, in the order they were made."""
-    return [_window(row) for row in connection.execute(select(schedule_windows).order_by(schedule_windows.c.id))]
+    return [_window(row) for row in connection.execute(_ALL)]
+
+
+# Built once: it is asked with every page.
+_ALL = select(schedule_windows).order_by(schedule_windows.c.id)
 
 
 def count_windows(connection: Connection) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, null, select, update
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, delete, func, insert, null, select, update
 
 from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
@@ -24,6 +24,9 @@ from forllm_server.summaries.tables import summaries, summary_posts, summary_ver
 _s = summaries.c
 _v = summary_versions.c
 _p = summary_posts.c
+
+#: More than a topic ever has.
+_ALL = 2**31 - 1
 
 
 def get_summary(connection: Connection, summary_id: int) -> Summary:
@@ -51,8 +54,8 @@ def list_summaries(
     connection: Connection, topic_id: int, *, with_removed: bool = False, limit: int | None = None
 ) -> list[Summary]:
     """A topic's, the newest first; those with a version and those that are only asked for."""
-    query = _of_topic(with_removed=with_removed).limit(limit)
-    return [_summary(row) for row in connection.execute(query, {"topic": topic_id})]
+    wanted = {"topic": topic_id, "most": _ALL if limit is None else limit}
+    return [_summary(row) for row in connection.execute(_of_topic(with_removed=with_removed), wanted)]
 
 
 @cache
@@ -61,7 +64,7 @@ def _of_topic(*, with_removed: bool) -> Select[Any]:
     query = _select().where(_s.topic_id == bindparam("topic"))
     if not with_removed:
         query = query.where(_s.removed_at.is_(None))
-    return query.order_by(_s.id.desc())
+    return query.order_by(_s.id.desc()).limit(bindparam("most", type_=Integer))
 
 
 def insert_summary(

@@ -15,6 +15,7 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder
 
 from forllm_server.app import create_app
+from forllm_server.cli.memory import settle
 from forllm_server.cli.runtime import Installation
 from tests.benchmarks.measure import Row, Scale, at_most, medians
 from tests.benchmarks.places import SHAPES, Place, find_place, forum_copy, forum_folder
@@ -36,6 +37,7 @@ class Site:
         self._app: Flask = create_app(
             installation.config, installation.database, secret_key=installation.secret_key, wake_worker=lambda: None
         )
+        settle()
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[float, int, dict[str, str], bytes]:
         """Ask for a page: (seconds, status, headers, body). Making the question is not counted."""
