@@ -51,13 +51,15 @@ def backend_chosen(connection: Connection, name_or_id: str) -> BackendRecord:
     raise NotFound(f"There is no backend “{name_or_id}”. There is {_listed(each.name for each in found)}.")
 
 
-def model_named(connection: Connection, name: str) -> ListedModel:
-    """The model that can be asked now and has this name, label or number. Raises NotFound, and Conflict for several."""
-    models = list_models(connection, is_available=True)
+def model_named(connection: Connection, name: str, *, is_to_ask: bool = True) -> ListedModel:
+    """The model of this name, label or number: one that can be asked now, else (``is_to_ask`` False) any that was ever
+    there. Raises NotFound, and Conflict for several."""
+    models = list_models(connection, is_available=True if is_to_ask else None)
     found = [each for each in models if name_key(name) in (name_key(each.model.name), name_key(each.model.label))]
     found = found or [each for each in models if str(each.model.id) == name]
     if not found:
-        raise NotFound(f"There is no model “{name}” to ask. There is {_listed(each.model.name for each in models)}.")
+        to_ask = " to ask" if is_to_ask else ""
+        raise NotFound(f"There is no model “{name}”{to_ask}. There is {_listed(each.model.name for each in models)}.")
     if len(found) > 1:
         numbers = ", ".join(f"{each.model.id} on {each.backend_name}" for each in found)
         raise Conflict(f"Several backends have the model “{name}”. Name it by its number: {numbers}.")

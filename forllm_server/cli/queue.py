@@ -88,6 +88,7 @@ def plan_command(config: Config, limit: int, is_json: bool) -> int:
 @_statuses
 @click.option("--subforum", "subforum_name", metavar="NAME", help="Only of this subforum.")
 @click.option("--persona", "persona_name", metavar="NAME", help="Only of this persona.")
+@click.option("--model", "model_name", metavar="NAME", help="Only of this model, also one that is gone.")
 @click.option("--text", default="", help="Only where these words stand in the question or the topic's title.")
 @click.option("--before", "before_id", type=click.IntRange(min=1), metavar="ID", help="Only older ones than this.")
 @_limit
@@ -98,6 +99,7 @@ def history_command(
     statuses: Sequence[str],
     subforum_name: str | None,
     persona_name: str | None,
+    model_name: str | None,
     text: str,
     before_id: int | None,
     limit: int,
@@ -109,6 +111,7 @@ def history_command(
             statuses=[Status(status) for status in statuses],
             subforum_id=subforum_named(connection, subforum_name).id if subforum_name else None,
             persona_id=persona_named(connection, persona_name).id if persona_name else None,
+            model_id=model_named(connection, model_name, is_to_ask=False).model.id if model_name else None,
             text=text.strip(),
         )
         found = list_history(connection, wanted, before_id=before_id, limit=limit)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from forllm_server.cli.memory import settle
 from forllm_server.cli.naming import backend_chosen
 from forllm_server.cli.options import WORKER, with_config
 from forllm_server.cli.runtime import Installation, opened
@@ -35,6 +36,7 @@ def command(config: Config, backend_names: Sequence[str]) -> None:
         stopping = heed_signals()
         try:
             workers.start()
+            settle()
             told = f"{config.workers} workers{_for(backends)}; Ctrl-C ends it"
             click.echo(f"FORLLM works on {config.data_dir} ({told})")
             while not stopping.wait(3600):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from forllm_server import clock
 from forllm_server.accounts.local import LOCAL_USER_ID
+from forllm_server.cli.memory import settle
 from forllm_server.cli.runtime import Installation
 from forllm_server.config import CHECKOUT
 from forllm_server.db import Database
@@ -88,6 +89,7 @@ class Queue:
         self.connections = Connections(installation.secret_key)
         self.reply_kind = ReplyKind(JobContext(self.database, self.connections))
         self._number = 0
+        settle()
 
     def ask_singly(self, number: int) -> None:
         """Ask by the rule that the pages and the API use, each in a transaction of its own."""

@@ -244,6 +244,9 @@ def test_the_history_is_filtered_and_goes_on(forum: Forum) -> None:
     first = forum.run("history", "--limit", 2)
     assert f"--before {forum.ids[1]}" in first.stderr
     assert [row["id"] for row in forum.read("history", "--before", forum.ids[1])] == [forum.ids[0]]
+    assert [row["model"] for row in forum.read("history", "--model", "qwen3:8b")] == ["qwen3:8b"] * 3
+    assert forum.run("history", "--model", "gemma3").exit_code == 1
+    assert "There is no model “llama”. There is" in forum.run("history", "--model", "llama").output
     refused = forum.run("history", "--subforum", "Garden")
     assert refused.exit_code == 1
     assert "There is Homelab" in refused.output
