@@ -128,7 +128,7 @@ def show(experiment_id: int) -> Response:
     report = report_of(progress)
     return page(
         "experiment/show.html",
-        block="progress",
+        block="content",
         experiment=experiment,
         progress=progress,
         report=report,

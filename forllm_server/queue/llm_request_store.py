@@ -229,7 +229,7 @@ def count_like_first(connection: Connection, llm_request_ids: Collection[int]) -
         return {}
     waits = _c.id.in_(llm_request_ids), _c.status.in_((Status.QUEUED, Status.WAITING))
     query = select(func.min(_c.id), func.count()).where(*waits).group_by(_c.backend_id, _c.lane, _c.status, _c.cause)
-    return {first_id: number for first_id, number in connection.execute(query.order_by(func.min(_c.id)))}
+    return {row[0]: row[1] for row in connection.execute(query.order_by(func.min(_c.id)))}
 
 
 def list_group(connection: Connection, group_id: str) -> list[LlmRequest]:
