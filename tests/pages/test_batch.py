@@ -9,6 +9,7 @@ import pytest
 
 from forllm_server.clock import now
 from forllm_server.db import Database, metadata
+from forllm_server.jobs.staging import tend_batches
 from forllm_server.schedule.planning import add_window, new_window
 from forllm_server.schedule.windows import DAYS
 from tests.conftest import EVENING
@@ -207,6 +208,17 @@ def test_what_waits_for_the_hours_says_so(homelab: Browser, sqlite_database: Dat
     assert "3 wait. Window opens " in homelab.words()
     homelab.send(f"{LIST}/1/pause", {})
     assert "Window opens " not in homelab.words()
+
+
+def test_the_morning_names_a_batch_that_was_finished_in_its_night(homelab: Browser, sqlite_database: Database) -> None:
+    create(homelab)
+    answer_all(sqlite_database, "Yes.")
+    homelab.open("/morning")
+    assert homelab.page.find("a", href=f"{LIST}/1") is None
+    tend_batches(sqlite_database, now())
+    homelab.open("/morning")
+    assert homelab.page.find("a", href=f"{LIST}/1", string="Towns")
+    assert "3 lines × 1 answer" in homelab.words()
 
 
 def test_a_grid_costs_as_many_statements_with_few_lines_as_with_many(
