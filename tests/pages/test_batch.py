@@ -138,6 +138,8 @@ def test_a_paused_batch_goes_on_and_a_cancelled_one_does_not(homelab: Browser) -
     assert "3 in the queue" in homelab.words()
     homelab.send(f"{LIST}/1/cancellation", {})
     assert "cancelled, 100 %" in homelab.words()
+    homelab.open(LIST)
+    assert "cancelled" in [state.get_text() for state in homelab.page.select(".state--quiet")]
     homelab.open(f"{LIST}/1/delete")
     homelab.send(f"{LIST}/1/delete", {})
     assert homelab.path == LIST
