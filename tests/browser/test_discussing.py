@@ -45,7 +45,8 @@ def test_the_page_of_a_council_follows_it_to_its_end(forum: Forum, page: Page) -
         tokens=("C > B > A",) if "Answer with all" in str(body["messages"]) else ("Yes", ".")
     )
     _, post_id = forum.topic(forum.subforum("Attic"), "Is tape alive?")
-    seats = [{"persona_id": 1}] * 3
+    news = [{"name": name, "instructions": "Be brief."} for name in ("Ada", "Bob", "Cyd")]
+    seats = [{"persona_id": forum.api("POST", "personas", new)["id"]} for new in news]
     body = {"kind": "council", "seats": seats, "closer": {"persona_id": 1}, "is_run_now": True}
     page.goto(f"/posts/{post_id}/council")
     # An answer that is given up while its text comes is nobody's error.
