@@ -74,6 +74,13 @@ def list_unfinished_ids(connection: Connection) -> list[int]:
     return list(connection.execute(query.order_by(batches.c.id)).scalars())
 
 
+def list_finished(connection: Connection, *, since: datetime, until: datetime, limit: int) -> list[Batch]:
+    """Those that came to their end between two moments, the last one first; not those that were cancelled."""
+    is_in = batches.c.finished_at >= since, batches.c.finished_at < until, batches.c.state == State.OPEN.value
+    query = select(batches).where(*is_in).order_by(batches.c.finished_at.desc()).limit(limit)
+    return [_batch(row) for row in connection.execute(query)]
+
+
 def update_batch(connection: Connection, batch_id: int, **values: Any) -> None:
     connection.execute(update(batches).where(batches.c.id == batch_id).values(values))
 

@@ -3,7 +3,8 @@
 Composed from the queue, the catalog and the schedule; the pages and the API show the same sentences.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 
 from forllm_server.catalog import backend_store
 from forllm_server.catalog.model import BackendRecord
+from forllm_server.queue import llm_request_store
 from forllm_server.queue.backend_state_store import list_backend_states
 from forllm_server.queue.model import BackendState, Cause, Lane, LlmRequest, Pause, Status
 from forllm_server.queue.pause_store import list_pauses
@@ -27,6 +29,8 @@ BACKEND_DISABLED = "backend_disabled"
 PAUSED = "paused"
 #: Causes beside :class:`Cause` that hold for as long as something else does, and are stored with no request.
 MOMENTARY_CAUSES = (BACKEND_DISABLED, PAUSED)
+#: What holds for all that wait for a backend alike.
+_OBSTACLES = (*MOMENTARY_CAUSES, Cause.WINDOW_CLOSED, Cause.BACKEND_DOWN, Cause.NO_MODEL, Cause.MODEL_GONE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,25 @@ class _Surroundings:
 
 def list_standings(connection: Connection, requests: Sequence[LlmRequest], now: datetime) -> dict[int, Standing]:
     """The standing of each request, by id. A fixed number of queries, however many requests."""
+    return _list_standings(connection, requests, now, has_positions=True)
+
+
+def list_obstacles(connection: Connection, llm_request_ids: Collection[int], now: datetime) -> list[tuple[int, str]]:
+    """What keeps these LLM requests from being served, other than their turn: how many, and the sentence that says it.
+
+    A fixed number of queries, and none that orders the line."""
+    numbers = llm_request_store.count_like_first(connection, llm_request_ids)
+    firsts = list(llm_request_store.list_by_ids(connection, numbers).values())
+    found: Counter[str] = Counter()
+    for first_id, standing in _list_standings(connection, firsts, now, has_positions=False).items():
+        if standing.cause in _OBSTACLES:
+            found[standing.sentence] += numbers[first_id]
+    return [(number, sentence) for sentence, number in found.items()]
+
+
+def _list_standings(
+    connection: Connection, requests: Sequence[LlmRequest], now: datetime, *, has_positions: bool
+) -> dict[int, Standing]:
     if not requests:
         return {}
     queued_on = {each.backend_id for each in requests if each.status is Status.QUEUED and each.backend_id is not None}
@@ -66,7 +89,7 @@ def list_standings(connection: Connection, requests: Sequence[LlmRequest], now: 
         gate=read_gate(connection, now, read_settings(connection).zone),
         backends={record.id: record for record in backend_store.list_backends(connection)},
         states=list_backend_states(connection),
-        positions=list_positions(connection, now, backend_ids=queued_on) if queued_on else {},
+        positions=list_positions(connection, now, backend_ids=queued_on) if queued_on and has_positions else {},
         pauses=list_pauses(connection) if queued_on else {},
     )
     return {request.id: _standing(request, surroundings) for request in requests}

@@ -97,7 +97,7 @@ def show(batch_id: int) -> Response:
     with current().database.read() as connection:
         batch = batch_store.get_batch(connection, batch_id)
         grid = read_grid(connection, batch, shown=shown, after=after, now=now())
-    return page("batch/show.html", block="progress", batch=batch, grid=grid, filters=FILTERS, state_words=state_words)
+    return page("batch/show.html", block="content", batch=batch, grid=grid, filters=FILTERS, state_words=state_words)
 
 
 @blueprint.post(f"{LIST}/<int:batch_id>/pause")

@@ -5,19 +5,22 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from forllm_server.batches import cell_store
+from forllm_server.batches import cell_store, verdict_store
 from forllm_server.batches.exporting import ExportLine
 from forllm_server.batches.model import UNDECIDED, Batch, Cell, Line, Progress, Verdict
 from forllm_server.batches.template import fill
 from forllm_server.jobs.batch_forecast import foretell_batch
 from forllm_server.jobs.batch_lines import FILTERS, list_shown_lines
+from forllm_server.jobs.standing import list_obstacles
 from forllm_server.markup.excerpt import excerpt
+from forllm_server.queue.model import Status
 
 LINES_PER_PAGE = 100
 EXCERPT_CHARACTERS = 160
 #: of a reply, for its excerpt
 READ_CHARACTERS = 600
 
+_IN_LINE = (Status.QUEUED, Status.WAITING)
 _WORDS = {
     "queued": "in the queue",
     "waiting": "to be tried again",
@@ -82,11 +85,13 @@ class GridLine:
 
 @dataclass(frozen=True)
 class Grid:
-    """A page of the grid. ``work``: when what remains will be done, in words."""
+    """A page of the grid. ``work``: when what remains will be done, in words. ``obstacles``: how many cells wait for
+    something else than their turn, and for what."""
 
     shown: str
     progress: Progress
     work: str
+    obstacles: list[tuple[int, str]]
     lines: tuple[GridLine, ...]
     next_after: int | None
     after: int
@@ -104,10 +109,16 @@ def read_grid(connection: Connection, batch: Batch, *, shown: str, after: int, n
         shown=shown,
         progress=progress,
         work=foretold.words if foretold else "",
+        obstacles=list_obstacles(connection, _ids_in_line(connection, batch), now),
         lines=tuple(_line(batch, each) for each in lines),
         next_after=lines[-1].line.number if len(found) > LINES_PER_PAGE else None,
         after=after,
     )
+
+
+def _ids_in_line(connection: Connection, batch: Batch) -> list[int]:
+    ids = cell_store.list_llm_request_ids(connection, batch.id, _IN_LINE)
+    return ids + verdict_store.list_verdict_request_ids(connection, batch.id, _IN_LINE) if batch.judge else ids
 
 
 def _line(batch: Batch, each: ExportLine) -> GridLine:

@@ -20,10 +20,12 @@ from forllm_server.forum.subforum_store import list_subforums
 from forllm_server.jobs import experiments as rules
 from forllm_server.jobs.experiment_file import pieces_of
 from forllm_server.jobs.experiments import NAME_MAX_CHARS, ExperimentDraft, left_out_words
+from forllm_server.jobs.standing import list_obstacles
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.pages.naming import model_label
 from forllm_server.pages.words import counted
 from forllm_server.personas.version_store import list_versions_of_present
+from forllm_server.queue.model import Status
 from forllm_server.web.current import current, current_user_id
 from forllm_server.web.forms import Form, shows_again
 from forllm_server.web.fragments import notice, page, see_other
@@ -120,17 +122,20 @@ def show(experiment_id: int) -> Response:
             connection, experiment, shown=shown, after=after, limit=PAIRS_PER_PAGE + 1, text_characters=1
         )
         failures = pair_store.list_failures(connection, experiment, limit=_FAILURES) if progress.failed else []
+        waiting = pair_store.list_llm_request_ids(connection, experiment, (Status.QUEUED, Status.WAITING))
+        obstacles = list_obstacles(connection, waiting, now())
         adds = rules.estimate(connection, experiment, now(), is_run_now=False).words if experiment.is_draft else ""
     report = report_of(progress)
     return page(
         "experiment/show.html",
-        block="progress",
+        block="content",
         experiment=experiment,
         progress=progress,
         report=report,
         share_words=share_words(report),
         sums=sums_rows(progress),
         failures=failures,
+        obstacles=obstacles,
         left_out=[(left_out_words(LeftOut(reason)), number) for reason, number in experiment.left_out.items()],
         adds=adds,
         shown=shown,

@@ -10,10 +10,11 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
 from forllm_server.activity.seen_store import list_topic_marks
+from forllm_server.batches import batch_store
 from forllm_server.catalog.model_store import list_models
 from forllm_server.clock import now
 from forllm_server.errors import NotFound
-from forllm_server.experiments.experiment_store import list_finished
+from forllm_server.experiments import experiment_store
 from forllm_server.markup.excerpt import excerpt
 from forllm_server.morning import words
 from forllm_server.morning.model import Report
@@ -31,7 +32,7 @@ blueprint = Blueprint("morning", __name__)
 
 _EXCERPT_CHARS = 150
 #: finished ones that are named
-_EXPERIMENTS = 5
+_FINISHED = 5
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ def _show(day: date | None) -> Response:
         models = list_models(connection) if needs else []
         undecided = count_waiting(connection, current_user_id(), at) if report.is_latest else 0
         night = report.night
-        finished = list_finished(connection, since=night.counts_from, until=night.counts_until, limit=_EXPERIMENTS)
+        span = {"since": night.counts_from, "until": night.counts_until}
+        batches = batch_store.list_finished(connection, **span, limit=_FINISHED)
+        experiments = experiment_store.list_finished(connection, **span, limit=_FINISHED)
     zone = current_settings().zone
     return page(
         "morning/show.html",
@@ -109,7 +112,8 @@ def _show(day: date | None) -> Response:
         needs=needs,
         models=models,
         undecided=undecided,
-        experiments=finished,
+        batches=batches,
+        experiments=experiments,
         most_undecided=MOST_WAITING,
         excerpt=lambda text: excerpt(text, max_chars=_EXCERPT_CHARS),
     )

@@ -109,7 +109,13 @@ def _updates(topic_id: int, version: int) -> Response:
     rows = read_rows(topic, stretch, reading)
     is_known = form.integer("known", most=2**63 - 1) == version
     text = render_template(
-        "topic/_updates.html", topic=topic, rows=rows, pending=pending_of(rows), pace=pace_of(rows), is_known=is_known
+        "topic/_updates.html",
+        topic=topic,
+        stretch=stretch,
+        rows=rows,
+        pending=pending_of(rows),
+        pace=pace_of(rows),
+        is_known=is_known,
     )
     return Response(text, content_type="text/html; charset=utf-8")
 

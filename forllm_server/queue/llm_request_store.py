@@ -224,6 +224,15 @@ def list_by_ids(connection: Connection, llm_request_ids: Collection[int]) -> dic
     return {each.id: each for each in _all(connection, select(*COLUMNS).where(_c.id.in_(llm_request_ids)))}
 
 
+def count_like_first(connection: Connection, llm_request_ids: Collection[int]) -> dict[int, int]:
+    """Of those of these LLM requests that wait to be served, the first of each backend and lane, and how many."""
+    if not llm_request_ids:
+        return {}
+    waits = _c.id.in_(llm_request_ids), _c.status.in_((Status.QUEUED, Status.WAITING))
+    query = select(func.min(_c.id), func.count()).where(*waits).group_by(_c.backend_id, _c.lane, _c.status, _c.cause)
+    return {row[0]: row[1] for row in connection.execute(query.order_by(func.min(_c.id)))}
+
+
 def list_group(connection: Connection, group_id: str) -> list[LlmRequest]:
     """What was asked together, in the order of asking."""
     return _all(connection, select(*COLUMNS).where(_c.group_id == group_id).order_by(_c.id))

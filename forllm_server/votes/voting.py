@@ -45,10 +45,11 @@ def vote(connection: Connection, user_id: int, left_id: int, right_id: int, side
     if before is None:
         comparison_id = comparison_store.insert_comparison(connection, user_id, pair, choice, now)
         return Comparison(comparison_id, pair, choice, now)
-    if before.choice is not Choice.SKIP and before.choice is not choice:
+    if before.choice is choice:
+        return before
+    if before.choice is not Choice.SKIP:
         raise AlreadyVoted(field="choice", comparison_id=before.id)
-    if before.choice is not choice:
-        comparison_store.update_choice(connection, user_id, before.id, choice, now)
+    comparison_store.update_choice(connection, user_id, before.id, choice, now)
     return Comparison(before.id, pair, choice, now)
 
 

@@ -2,14 +2,19 @@
 
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
+from forllm_server.clock import now
 from forllm_server.db import Database, metadata
+from forllm_server.jobs.staging import tend_batches
+from forllm_server.schedule.planning import add_window, new_window
+from forllm_server.schedule.windows import DAYS
 from tests.conftest import EVENING
 from tests.pages.conftest import Browser
-from tests.support.world import insert
+from tests.support.world import insert, insert_backend, insert_model
 
 LIST = "/batches"
 TOWNS = "town,land\nGraz,Austria\nUlm,Germany\nGraz,Austria\n"
@@ -133,6 +138,8 @@ def test_a_paused_batch_goes_on_and_a_cancelled_one_does_not(homelab: Browser) -
     assert "3 in the queue" in homelab.words()
     homelab.send(f"{LIST}/1/cancellation", {})
     assert "cancelled, 100 %" in homelab.words()
+    homelab.open(LIST)
+    assert "cancelled" in [state.get_text() for state in homelab.page.select(".state--quiet")]
     homelab.open(f"{LIST}/1/delete")
     homelab.send(f"{LIST}/1/delete", {})
     assert homelab.path == LIST
@@ -190,6 +197,30 @@ def test_verdicts_stand_in_the_grid_and_narrow_it(homelab: Browser, sqlite_datab
 def test_the_preview_says_how_long_it_takes_as_far_as_that_is_known(homelab: Browser) -> None:
     look(homelab)
     assert "How long it takes is known when each model has answered once." in homelab.words()
+
+
+def test_what_waits_for_the_hours_says_so(homelab: Browser, sqlite_database: Database) -> None:
+    moment = now() + timedelta(hours=2)
+    minute = moment.hour * 60 + moment.minute
+    with sqlite_database.transaction() as connection:
+        insert_model(connection, insert_backend(connection, now()), now())
+        window = new_window(days=list(DAYS), start_minute=minute, end_minute=(minute + 30) % 1440, timezone="UTC")
+        add_window(connection, window, owner_id=1, now=now())
+    create(homelab)
+    assert "3 wait. Window opens " in homelab.words()
+    homelab.send(f"{LIST}/1/pause", {})
+    assert "Window opens " not in homelab.words()
+
+
+def test_the_morning_names_a_batch_that_was_finished_in_its_night(homelab: Browser, sqlite_database: Database) -> None:
+    create(homelab)
+    answer_all(sqlite_database, "Yes.")
+    homelab.open("/morning")
+    assert homelab.page.find("a", href=f"{LIST}/1") is None
+    tend_batches(sqlite_database, now())
+    homelab.open("/morning")
+    assert homelab.page.find("a", href=f"{LIST}/1", string="Towns")
+    assert "3 lines × 1 answer" in homelab.words()
 
 
 def test_a_grid_costs_as_many_statements_with_few_lines_as_with_many(

@@ -144,6 +144,7 @@ def test_a_long_topic_is_paged_and_a_permanent_link_finds_the_page(
 ) -> None:
     ids = [reply(sqlite_database, world.post_id, now, f"Number {number}") for number in range(120)]
     page = browser.open("/topics/1")
+    assert "Nothing is waiting on this page of it." in browser.words()
     assert len(rows_of(page)) == 50
     assert len(browser.text) < 90_000
     page = browser.open(page.find("a", rel="next")["href"])

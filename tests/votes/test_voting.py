@@ -31,6 +31,8 @@ def test_one_vote_a_person_and_pair(contest: Contest) -> None:
         skipped = voting.vote(connection, LOCAL_USER, one, other, Side.SKIP, contest.now)
         voted = voting.vote(connection, LOCAL_USER, other, one, Side.LEFT, contest.now)
         assert (voted.id, voted.winner_id) == (skipped.id, other)
+        later = contest.now + timedelta(hours=1)
+        assert voting.vote(connection, LOCAL_USER, one, other, Side.RIGHT, later) == voted
         with pytest.raises(voting.AlreadyVoted):
             voting.vote(connection, LOCAL_USER, one, other, Side.LEFT, contest.now)
         with pytest.raises(Conflict):

@@ -1,5 +1,5 @@
 // <forllm-addition>: what asking would add to the queue, told again whenever its form is changed.
-import { elementsOf } from "../lib/html.js";
+import { fetchElements } from "../lib/fetching.js";
 
 class ForllmAddition extends HTMLElement {
   connectedCallback() {
@@ -16,8 +16,8 @@ class ForllmAddition extends HTMLElement {
     this.asking = new AbortController();
     const signal = AbortSignal.any([this.asking.signal, this.ending.signal]);
     const body = new URLSearchParams(new FormData(this.closest("form")));
-    const response = await fetch(this.dataset.url, { method: "POST", body, signal }).catch(() => null);
-    if (response?.ok) this.replaceChildren(...elementsOf(await response.text()));
+    const elements = await fetchElements(this.dataset.url, { method: "POST", body, signal });
+    if (elements) this.replaceChildren(...elements);
   }
 }
 

@@ -2,7 +2,8 @@
 // after a #, the files of the form and of the topic, which become links. The list of the WAI-ARIA pattern "combobox", for a field of many lines: the cursor stays in the text, arrows move,
 // Enter takes, Escape and Tab leave.
 import { caretOf } from "../lib/caret.js";
-import { announce, elementsOf } from "../lib/html.js";
+import { fetchElements } from "../lib/fetching.js";
+import { announce } from "../lib/html.js";
 import { typeIn } from "../lib/typing.js";
 
 const ASK_AFTER_MS = 120;
@@ -59,8 +60,8 @@ class ForllmCompletion extends HTMLElement {
     this.asking?.abort();
     this.asking = new AbortController();
     const signal = AbortSignal.any([this.asking.signal, this.ending.signal]);
-    const response = await fetch(`${call.isFile ? this.dataset.filesUrl : this.dataset.url}?${query}`, { signal }).catch(() => null);
-    if (response?.ok && this.call && document.activeElement === this.field) this.open(elementsOf(await response.text()), call);
+    const options = await fetchElements(`${call.isFile ? this.dataset.filesUrl : this.dataset.url}?${query}`, { signal });
+    if (options && this.call && document.activeElement === this.field) this.open(options, call);
   }
 
   open(options, call) {

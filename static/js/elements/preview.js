@@ -1,5 +1,5 @@
 // <forllm-preview data-url>: the exact prompt of the draft in the form around it, asked for anew while one writes.
-import { elementsOf } from "../lib/html.js";
+import { fetchElements } from "../lib/fetching.js";
 
 const PATIENCE_MS = 500;
 
@@ -30,8 +30,8 @@ class ForllmPreview extends HTMLElement {
     const signal = AbortSignal.any([this.asking.signal, this.ending.signal]);
     const body = new URLSearchParams(new FormData(this.form));
     const headers = { "HX-Request": "true" };
-    const response = await fetch(this.dataset.url, { method: "POST", body, headers, signal }).catch(() => null);
-    if (response?.ok) this.replaceChildren(...elementsOf(await response.text()));
+    const elements = await fetchElements(this.dataset.url, { method: "POST", body, headers, signal });
+    if (elements) this.replaceChildren(...elements);
   }
 }
 

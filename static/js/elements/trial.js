@@ -1,5 +1,7 @@
-// <forllm-trial data-url data-ended>: what a model writes for this page as it comes, until it is finished.
-import { announce, elementsOf } from "../lib/html.js";
+// <forllm-trial data-url data-ended data-every>: what models do for this page as it comes, until it is finished; looked
+// at every so many milliseconds.
+import { fetchElements } from "../lib/fetching.js";
+import { announce } from "../lib/html.js";
 
 const EVERY_MS = 1500;
 
@@ -15,17 +17,17 @@ class ForllmTrial extends HTMLElement {
   }
 
   wait() {
-    if (this.querySelector("[data-unfinished]")) this.timer = setTimeout(() => this.refresh(), EVERY_MS);
+    if (this.querySelector("[data-unfinished]")) this.timer = setTimeout(() => this.refresh(), Number(this.dataset.every) || EVERY_MS);
     else if (this.isWaiting) announce(this.dataset.ended);
   }
 
   async refresh() {
     this.isWaiting = true;
     const { signal } = this.ending;
-    const response = await fetch(this.dataset.url, { headers: { "HX-Request": "true" }, signal }).catch(() => null);
+    const elements = await fetchElements(this.dataset.url, { headers: { "HX-Request": "true" }, signal });
     // A button that has the focus is not taken away from under it.
     const isHeld = this.contains(document.activeElement);
-    if (response?.ok && !isHeld) this.replaceChildren(...elementsOf(await response.text()));
+    if (elements && !isHeld) this.replaceChildren(...elements);
     if (!signal.aborted) this.wait();
   }
 }
