@@ -53,28 +53,34 @@ def delete_texts(connection: Connection, llm_request_ids: Collection[int]) -> No
     connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(ids)))
 
 
-# The prompt of an answer holds all that stands above it. One that is still to be answered gets another prompt.
+# A run that began after a post was deleted was not shown it. One that is still to come has another prompt then.
+_MAY_HAVE_HELD = (
+    "llm_requests.status IN ('succeeded', 'failed', 'cancelled') "
+    "AND (llm_requests.started_at IS NULL OR llm_requests.started_at <= {}.deleted_at)"
+)
+# The prompt of an answer holds all that stands above it.
 _DELETE_BELOW_ERASED = text(
-    "WITH RECURSIVE below(id) AS ("
-    "SELECT id FROM posts WHERE deleted_at IS NOT NULL AND content = '' "
-    "UNION SELECT posts.id FROM posts JOIN below ON posts.parent_id = below.id) "
+    "WITH RECURSIVE below(id, deleted_at) AS ("
+    "SELECT id, deleted_at FROM posts WHERE deleted_at IS NOT NULL AND content = '' "
+    "UNION SELECT posts.id, below.deleted_at FROM posts JOIN below ON posts.parent_id = below.id) "
     "DELETE FROM llm_prompts WHERE llm_request_id IN ("
     "SELECT llm_requests.id FROM llm_requests JOIN below ON below.id = llm_requests.post_id "
-    "WHERE llm_requests.status IN ('succeeded', 'failed', 'cancelled'))"
+    f"WHERE {_MAY_HAVE_HELD.format('below')})"
 )
 # Summaries, experiments and rankings name no post: any of them may have held any of their topic's.
 _DELETE_WITHOUT_POST = text(
     "DELETE FROM llm_prompts WHERE llm_request_id IN ("
     "SELECT llm_requests.id FROM posts JOIN llm_requests ON llm_requests.topic_id = posts.topic_id "
     "WHERE posts.deleted_at IS NOT NULL AND posts.content = '' AND llm_requests.post_id IS NULL "
-    "AND llm_requests.status IN ('succeeded', 'failed', 'cancelled'))"
+    f"AND {_MAY_HAVE_HELD.format('posts')})"
 )
 
 
 def delete_texts_of_erased(connection: Connection) -> None:
     """Erase the prompts and partial texts of requests about posts and topics that were erased.
 
-    Also the prompts of those about posts below them, and of those in their topics that name no post.
+    Also the prompts of those about posts below them, and of those in their topics that name no post, as far as they
+    were begun before the post was deleted.
     """
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
     # One after the other, each from what was deleted: asked for with "or" the whole forum would be looked through.

@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from forllm_server.db import Database, metadata
 from forllm_server.queue import chunk_store, prompt_store
@@ -57,3 +57,27 @@ def test_what_stood_above_an_answer_leaves_its_prompt_when_it_was_erased(databas
         assert prompt_store.find_prompt(connection, postless) is None
         assert prompt_store.find_prompt(connection, waiting) is not None
         assert prompt_store.find_prompt(connection, other) is not None
+
+
+def test_what_was_asked_after_a_post_was_deleted_keeps_its_prompt(database: Database, now: datetime) -> None:
+    world = make_world(database, now)
+    posts, requests = metadata.tables["posts"], metadata.tables["llm_requests"]
+    with database.transaction() as connection:
+        erased, below = (insert_post(connection, world.topic_id, now, number=number) for number in (1, 2))
+        connection.execute(posts.update().where(posts.c.id == below).values(parent_id=erased))
+    held, later, summary = (
+        queue_request(database, world, now, post_id=post_id, answer_number=number).id
+        for post_id, number in ((below, 1), (below, 2), (None, 1))
+    )
+    deleted_at = now + timedelta(hours=1)
+    with database.transaction() as connection:
+        for each in (held, later, summary):
+            prompt_store.replace_prompt(connection, each, layout="x", messages=MESSAGES, breakdown={}, now=now)
+            started_at = now if each == held else now + timedelta(hours=2)
+            began = requests.update().where(requests.c.id == each)
+            connection.execute(began.values(status="succeeded", started_at=started_at))
+        connection.execute(posts.update().where(posts.c.id == erased).values(deleted_at=deleted_at, content=""))
+        prompt_store.delete_texts_of_erased(connection)
+        assert prompt_store.find_prompt(connection, held) is None
+        assert prompt_store.find_prompt(connection, later) is not None
+        assert prompt_store.find_prompt(connection, summary) is not None
