@@ -67,20 +67,45 @@ _DELETE_BELOW_ERASED = text(
     "SELECT llm_requests.id FROM llm_requests JOIN below ON below.id = llm_requests.post_id "
     f"WHERE {_MAY_HAVE_HELD.format('below')})"
 )
-# Summaries, experiments and rankings name no post: any of them may have held any of their topic's.
-_DELETE_WITHOUT_POST = text(
-    "DELETE FROM llm_prompts WHERE llm_request_id IN ("
-    "SELECT llm_requests.id FROM posts JOIN llm_requests ON llm_requests.topic_id = posts.topic_id "
-    "WHERE posts.deleted_at IS NOT NULL AND posts.content = '' AND llm_requests.post_id IS NULL "
-    f"AND {_MAY_HAVE_HELD.format('posts')})"
-)
+# Summaries, experiments and rankings name no post, and who chairs a council reads what stands below the question: any
+# of them may have held any post of their topic.
+_OF_DISCUSSION = {
+    "sqlite": "json_extract(llm_requests.input, '$.discussion_id') IS NOT NULL",
+    "postgresql": "(llm_requests.input -> 'discussion_id') IS NOT NULL",
+}
+_DELETE_OF_TOPIC = {
+    dialect: text(
+        "DELETE FROM llm_prompts WHERE llm_request_id IN ("
+        "SELECT llm_requests.id FROM posts JOIN llm_requests ON llm_requests.topic_id = posts.topic_id "
+        "WHERE posts.deleted_at IS NOT NULL AND posts.content = '' "
+        f"AND (llm_requests.post_id IS NULL OR {is_of_discussion}) AND {_MAY_HAVE_HELD.format('posts')})"
+    )
+    for dialect, is_of_discussion in _OF_DISCUSSION.items()
+}
+# Posts of other branches, which the account of a prompt names.
+_BESIDE = {
+    "sqlite": "json_each(llm_prompts.breakdown, '$.ambient_post_ids') AS beside",
+    "postgresql": "LATERAL jsonb_array_elements_text(llm_prompts.breakdown -> 'ambient_post_ids') AS beside(value)",
+}
+_DELETE_BESIDE_ERASED = {
+    dialect: text(
+        "DELETE FROM llm_prompts WHERE llm_request_id IN ("
+        "SELECT llm_prompts.llm_request_id FROM llm_requests "
+        f"JOIN llm_prompts ON llm_prompts.llm_request_id = llm_requests.id CROSS JOIN {beside} "
+        "JOIN posts ON posts.id = CAST(beside.value AS BIGINT) "
+        "WHERE llm_requests.topic_id IN (SELECT topic_id FROM posts WHERE deleted_at IS NOT NULL AND content = '') "
+        "AND llm_requests.status IN ('succeeded', 'failed', 'cancelled') "
+        "AND posts.deleted_at IS NOT NULL AND posts.content = '')"
+    )
+    for dialect, beside in _BESIDE.items()
+}
 
 
 def delete_texts_of_erased(connection: Connection) -> None:
     """Erase the prompts and partial texts of requests about posts and topics that were erased.
 
-    Also the prompts of those about posts below them, and of those in their topics that name no post, as far as they
-    were begun before the post was deleted.
+    Also the prompts of those about posts below them, and of those in their topics that name no post or belong to a
+    debate or a council, as far as they were begun before the post was deleted; and all that had it beside their thread.
     """
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
     # One after the other, each from what was deleted: asked for with "or" the whole forum would be looked through.
@@ -92,4 +117,5 @@ def delete_texts_of_erased(connection: Connection) -> None:
     connection.execute(delete(llm_chunks).where(llm_chunks.c.llm_request_id.in_(gone)))
     connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(gone)))
     connection.execute(_DELETE_BELOW_ERASED)
-    connection.execute(_DELETE_WITHOUT_POST)
+    connection.execute(_DELETE_OF_TOPIC[connection.dialect.name])
+    connection.execute(_DELETE_BESIDE_ERASED[connection.dialect.name])

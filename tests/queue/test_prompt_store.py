@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from typing import Any
 
 from forllm_server.db import Database, metadata
 from forllm_server.queue import chunk_store, prompt_store
@@ -81,3 +82,30 @@ def test_what_was_asked_after_a_post_was_deleted_keeps_its_prompt(database: Data
         assert prompt_store.find_prompt(connection, held) is None
         assert prompt_store.find_prompt(connection, later) is not None
         assert prompt_store.find_prompt(connection, summary) is not None
+
+
+def test_what_stood_beside_an_answer_leaves_its_prompt_when_it_was_erased(database: Database, now: datetime) -> None:
+    world = make_world(database, now)
+    posts, requests = metadata.tables["posts"], metadata.tables["llm_requests"]
+    with database.transaction() as connection:
+        erased, other = (insert_post(connection, world.topic_id, now, number=number) for number in (1, 2))
+    ambient, blind, chair = (
+        queue_request(database, world, now, post_id=world.post_id, answer_number=number).id for number in (1, 2, 3)
+    )
+    breakdowns: dict[int, dict[str, Any]] = {
+        ambient: {"ambient_post_ids": [other, erased]},
+        blind: {"ambient_post_ids": [other]},
+        chair: {},
+    }
+    with database.transaction() as connection:
+        for each, breakdown in breakdowns.items():
+            prompt_store.replace_prompt(connection, each, layout="x", messages=MESSAGES, breakdown=breakdown, now=now)
+        connection.execute(requests.update().values(status="succeeded", started_at=now))
+        # The chair of a council reads the opinions, which stand below the question.
+        connection.execute(requests.update().where(requests.c.id == chair).values(input={"discussion_id": 1}))
+        gone = posts.update().where(posts.c.id == erased)
+        connection.execute(gone.values(deleted_at=now + timedelta(hours=1), content=""))
+        prompt_store.delete_texts_of_erased(connection)
+        assert prompt_store.find_prompt(connection, ambient) is None
+        assert prompt_store.find_prompt(connection, chair) is None
+        assert prompt_store.find_prompt(connection, blind) is not None
