@@ -279,7 +279,7 @@ def _long_lines(content: str) -> int:
     # Most are told by this alone, without being cut into lines.
     if content.count("\n") + 1 + len(content) // _LINE_CHARS <= LONG_LINES:
         return 0
-    lines = sum(1 + len(line) // _LINE_CHARS for line in content.split("\n"))
+    lines = sum(1 + len(line) // _LINE_CHARS for line in content.removesuffix("\n").split("\n"))
     return lines if lines > LONG_LINES else 0
 
 

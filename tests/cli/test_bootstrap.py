@@ -108,6 +108,7 @@ def test_the_first_start_makes_the_environment_and_the_next_one_is_quiet(checkou
     assert checkout.run("check") == (7, "seedling 1.0, asked check\n", "")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_changed_lock_updates_the_environment(checkout: SmallCheckout) -> None:
     checkout.run()

@@ -190,8 +190,15 @@ PATHS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("dark", 1280),
+        ("light", 375),
+        pytest.param("light", 1280, marks=pytest.mark.thorough),
+        pytest.param("dark", 375, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_checker_finds_nothing_and_nothing_sticks_out(
     chromium: Browser,
     address: str,
