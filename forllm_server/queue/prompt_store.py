@@ -53,19 +53,23 @@ def delete_texts(connection: Connection, llm_request_ids: Collection[int]) -> No
     connection.execute(delete(llm_prompts).where(_c.llm_request_id.in_(ids)))
 
 
+# With CROSS JOIN SQLite keeps to the order of the tables: from what was erased, and not through the whole history.
 # A run that began after a post was deleted was not shown it. One that is still to come has another prompt then.
 _MAY_HAVE_HELD = (
     "llm_requests.status IN ('succeeded', 'failed', 'cancelled') "
     "AND (llm_requests.started_at IS NULL OR llm_requests.started_at <= {}.deleted_at)"
 )
-# The prompt of an answer holds all that stands above it.
+# The prompt of an answer holds all that stands above it, and stood there before its branch was split off.
 _DELETE_BELOW_ERASED = text(
     "WITH RECURSIVE below(id, deleted_at) AS ("
     "SELECT id, deleted_at FROM posts WHERE deleted_at IS NOT NULL AND content = '' "
     "UNION SELECT posts.id, below.deleted_at FROM posts JOIN below ON posts.parent_id = below.id) "
     "DELETE FROM llm_prompts WHERE llm_request_id IN ("
-    "SELECT llm_requests.id FROM llm_requests JOIN below ON below.id = llm_requests.post_id "
-    f"WHERE {_MAY_HAVE_HELD.format('below')})"
+    "SELECT llm_requests.id FROM below CROSS JOIN llm_requests "
+    f"WHERE llm_requests.post_id = below.id AND {_MAY_HAVE_HELD.format('below')} "
+    "UNION SELECT llm_requests.id FROM below CROSS JOIN topics CROSS JOIN llm_requests "
+    "WHERE topics.split_from_post_id = below.id AND llm_requests.topic_id = topics.id "
+    f"AND {_MAY_HAVE_HELD.format('below')})"
 )
 # Summaries, experiments and rankings name no post, and who chairs a council reads what stands below the question: any
 # of them may have held any post of their topic.
@@ -76,8 +80,8 @@ _OF_DISCUSSION = {
 _DELETE_OF_TOPIC = {
     dialect: text(
         "DELETE FROM llm_prompts WHERE llm_request_id IN ("
-        "SELECT llm_requests.id FROM posts JOIN llm_requests ON llm_requests.topic_id = posts.topic_id "
-        "WHERE posts.deleted_at IS NOT NULL AND posts.content = '' "
+        "SELECT llm_requests.id FROM posts CROSS JOIN llm_requests "
+        "WHERE llm_requests.topic_id = posts.topic_id AND posts.deleted_at IS NOT NULL AND posts.content = '' "
         f"AND (llm_requests.post_id IS NULL OR {is_of_discussion}) AND {_MAY_HAVE_HELD.format('posts')})"
     )
     for dialect, is_of_discussion in _OF_DISCUSSION.items()
@@ -90,12 +94,12 @@ _BESIDE = {
 _DELETE_BESIDE_ERASED = {
     dialect: text(
         "DELETE FROM llm_prompts WHERE llm_request_id IN ("
-        "SELECT llm_prompts.llm_request_id FROM llm_requests "
-        f"JOIN llm_prompts ON llm_prompts.llm_request_id = llm_requests.id CROSS JOIN {beside} "
-        "JOIN posts ON posts.id = CAST(beside.value AS BIGINT) "
-        "WHERE llm_requests.topic_id IN (SELECT topic_id FROM posts WHERE deleted_at IS NOT NULL AND content = '') "
+        "SELECT llm_prompts.llm_request_id FROM topics "
+        f"CROSS JOIN llm_requests CROSS JOIN llm_prompts CROSS JOIN {beside} CROSS JOIN posts "
+        "WHERE topics.id IN (SELECT topic_id FROM posts WHERE deleted_at IS NOT NULL AND content = '') "
+        "AND llm_requests.topic_id = topics.id AND llm_prompts.llm_request_id = llm_requests.id "
         "AND llm_requests.status IN ('succeeded', 'failed', 'cancelled') "
-        "AND posts.deleted_at IS NOT NULL AND posts.content = '')"
+        "AND posts.id = CAST(beside.value AS BIGINT) AND posts.deleted_at IS NOT NULL AND posts.content = '')"
     )
     for dialect, beside in _BESIDE.items()
 }
@@ -104,8 +108,9 @@ _DELETE_BESIDE_ERASED = {
 def delete_texts_of_erased(connection: Connection) -> None:
     """Erase the prompts and partial texts of requests about posts and topics that were erased.
 
-    Also the prompts of those about posts below them, and of those in their topics that name no post or belong to a
-    debate or a council, as far as they were begun before the post was deleted; and all that had it beside their thread.
+    Also, as far as they were begun before the post was deleted, the prompts of those about posts below them, split off
+    or not, and of those in their topics that name no post or belong to a debate or a council; and all prompts that had
+    it beside their thread.
     """
     posts, topics = metadata.tables["posts"], metadata.tables["topics"]
     # One after the other, each from what was deleted: asked for with "or" the whole forum would be looked through.

@@ -3,7 +3,7 @@ from typing import Any
 
 from forllm_server.db import Database, metadata
 from forllm_server.queue import chunk_store, prompt_store
-from tests.support.world import insert_post, make_world, queue_request
+from tests.support.world import insert_post, insert_topic, make_world, queue_request
 
 MESSAGES = [{"role": "user", "content": "Which?"}]
 
@@ -58,6 +58,28 @@ def test_what_stood_above_an_answer_leaves_its_prompt_when_it_was_erased(databas
         assert prompt_store.find_prompt(connection, postless) is None
         assert prompt_store.find_prompt(connection, waiting) is not None
         assert prompt_store.find_prompt(connection, other) is not None
+
+
+def test_what_was_split_off_from_below_a_post_leaves_its_prompts_when_that_is_erased(
+    database: Database, now: datetime
+) -> None:
+    world = make_world(database, now)
+    posts, topics = metadata.tables["posts"], metadata.tables["topics"]
+    with database.transaction() as connection:
+        split_id = insert_topic(connection, world, now)
+        moved = insert_post(connection, split_id, now)
+    asked = queue_request(database, world, now, topic_id=split_id, post_id=moved)
+    with database.transaction() as connection:
+        prompt_store.replace_prompt(connection, asked.id, layout="x", messages=MESSAGES, breakdown={}, now=now)
+        requests = metadata.tables["llm_requests"]
+        connection.execute(requests.update().values(status="succeeded", started_at=now))
+        erased = posts.update().where(posts.c.id == world.post_id)
+        connection.execute(erased.values(deleted_at=now, content=""))
+        prompt_store.delete_texts_of_erased(connection)
+        assert prompt_store.find_prompt(connection, asked.id) is not None
+        connection.execute(topics.update().where(topics.c.id == split_id).values(split_from_post_id=world.post_id))
+        prompt_store.delete_texts_of_erased(connection)
+        assert prompt_store.find_prompt(connection, asked.id) is None
 
 
 def test_what_was_asked_after_a_post_was_deleted_keeps_its_prompt(database: Database, now: datetime) -> None:
