@@ -54,10 +54,12 @@ def delete_texts(connection: Connection, llm_request_ids: Collection[int]) -> No
 
 
 # With CROSS JOIN SQLite keeps to the order of the tables: from what was erased, and not through the whole history.
-# A run that began after a post was deleted was not shown it. One that is still to come has another prompt then.
+# A run that began after a post was deleted was not shown it, if the prompt is its own and not one of a run before. One
+# that is still to come has another prompt then.
 _MAY_HAVE_HELD = (
-    "llm_requests.status IN ('succeeded', 'failed', 'cancelled') "
-    "AND (llm_requests.started_at IS NULL OR llm_requests.started_at <= {}.deleted_at)"
+    "llm_prompts.llm_request_id = llm_requests.id AND llm_requests.status IN ('succeeded', 'failed', 'cancelled') "
+    "AND (llm_requests.started_at IS NULL OR llm_requests.started_at <= {}.deleted_at "
+    "OR llm_prompts.created_at < llm_requests.started_at)"
 )
 # The prompt of an answer holds all that stands above it, and stood there before its branch was split off.
 _DELETE_BELOW_ERASED = text(
@@ -65,9 +67,9 @@ _DELETE_BELOW_ERASED = text(
     "SELECT id, deleted_at FROM posts WHERE deleted_at IS NOT NULL AND content = '' "
     "UNION SELECT posts.id, below.deleted_at FROM posts JOIN below ON posts.parent_id = below.id) "
     "DELETE FROM llm_prompts WHERE llm_request_id IN ("
-    "SELECT llm_requests.id FROM below CROSS JOIN llm_requests "
+    "SELECT llm_requests.id FROM below CROSS JOIN llm_requests CROSS JOIN llm_prompts "
     f"WHERE llm_requests.post_id = below.id AND {_MAY_HAVE_HELD.format('below')} "
-    "UNION SELECT llm_requests.id FROM below CROSS JOIN topics CROSS JOIN llm_requests "
+    "UNION SELECT llm_requests.id FROM below CROSS JOIN topics CROSS JOIN llm_requests CROSS JOIN llm_prompts "
     "WHERE topics.split_from_post_id = below.id AND llm_requests.topic_id = topics.id "
     f"AND {_MAY_HAVE_HELD.format('below')})"
 )
@@ -80,7 +82,7 @@ _OF_DISCUSSION = {
 _DELETE_OF_TOPIC = {
     dialect: text(
         "DELETE FROM llm_prompts WHERE llm_request_id IN ("
-        "SELECT llm_requests.id FROM posts CROSS JOIN llm_requests "
+        "SELECT llm_requests.id FROM posts CROSS JOIN llm_requests CROSS JOIN llm_prompts "
         "WHERE llm_requests.topic_id = posts.topic_id AND posts.deleted_at IS NOT NULL AND posts.content = '' "
         f"AND (llm_requests.post_id IS NULL OR {is_of_discussion}) AND {_MAY_HAVE_HELD.format('posts')})"
     )

@@ -88,20 +88,23 @@ def test_what_was_asked_after_a_post_was_deleted_keeps_its_prompt(database: Data
     with database.transaction() as connection:
         erased, below = (insert_post(connection, world.topic_id, now, number=number) for number in (1, 2))
         connection.execute(posts.update().where(posts.c.id == below).values(parent_id=erased))
-    held, later, summary = (
+    held, later, summary, stale = (
         queue_request(database, world, now, post_id=post_id, answer_number=number).id
-        for post_id, number in ((below, 1), (below, 2), (None, 1))
+        for post_id, number in ((below, 1), (below, 2), (None, 1), (below, 3))
     )
     deleted_at = now + timedelta(hours=1)
     with database.transaction() as connection:
-        for each in (held, later, summary):
-            prompt_store.replace_prompt(connection, each, layout="x", messages=MESSAGES, breakdown={}, now=now)
+        for each in (held, later, summary, stale):
             started_at = now if each == held else now + timedelta(hours=2)
+            # The last run of one ended before it had a prompt: what is kept is that of the run before.
+            kept_at = now if each == stale else started_at
+            prompt_store.replace_prompt(connection, each, layout="x", messages=MESSAGES, breakdown={}, now=kept_at)
             began = requests.update().where(requests.c.id == each)
             connection.execute(began.values(status="succeeded", started_at=started_at))
         connection.execute(posts.update().where(posts.c.id == erased).values(deleted_at=deleted_at, content=""))
         prompt_store.delete_texts_of_erased(connection)
         assert prompt_store.find_prompt(connection, held) is None
+        assert prompt_store.find_prompt(connection, stale) is None
         assert prompt_store.find_prompt(connection, later) is not None
         assert prompt_store.find_prompt(connection, summary) is not None
 
