@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from forllm_server.activity.model import Bookmark
 from forllm_server.activity.tables import bookmarks
+from forllm_server.db.among import among
 from forllm_server.db.types import metadata
 from forllm_server.errors import Conflict, NotFound
 
@@ -50,7 +51,7 @@ def list_bookmarked(connection: Connection, user_id: int, post_ids: Collection[i
 @cache
 def _bookmarked() -> Select[Any]:
     # Built once: it is asked with every page of every topic.
-    own = (_c.user_id == bindparam("reader"), _c.post_id.in_(bindparam("ids", expanding=True)))
+    own = (_c.user_id == bindparam("reader"), among(_c.post_id, "ids"))
     return select(_c.post_id).where(*own, _c.removed_at.is_(None))
 
 

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, select
+from sqlalchemy import Connection, Select, delete, select
 
 from forllm_server.activity.tables import post_quotes
 from forllm_server.activity.upsert import insert_missing
+from forllm_server.db.among import among
 from forllm_server.db.types import metadata
 
 _c = post_quotes.c
@@ -37,7 +38,7 @@ def _quoting() -> Select[Any]:
         select(_c.quoted_post_id, _c.post_id)
         .join(posts, posts.c.id == _c.post_id)
         .join(topics, topics.c.id == posts.c.topic_id)
-        .where(_c.quoted_post_id.in_(bindparam("ids", expanding=True)))
+        .where(among(_c.quoted_post_id, "ids"))
         .where(posts.c.deleted_at.is_(None), topics.c.deleted_at.is_(None))
         .order_by(_c.post_id)
     )

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from forllm_server.activity.model import Attention, TopicMark, TopicReading, TopicState, UnreadPost, UnreadTopic, View
 from forllm_server.activity.tables import seen_posts, subforum_readings, topic_readings
 from forllm_server.activity.upsert import insert_missing, insert_or_update
+from forllm_server.db.among import among
 from forllm_server.db.types import Id, UtcDateTime, metadata
 from forllm_server.errors import NotFound
 
@@ -101,7 +102,7 @@ def list_seen_ids(connection: Connection, user_id: int, topic_id: int, post_ids:
 @cache
 def _seen() -> Select[Any]:
     own = (seen_posts.c.user_id == bindparam("reader"), seen_posts.c.topic_id == bindparam("topic"))
-    return select(seen_posts.c.post_id).where(*own, seen_posts.c.post_id.in_(bindparam("ids", expanding=True)))
+    return select(seen_posts.c.post_id).where(*own, among(seen_posts.c.post_id, "ids"))
 
 
 def find_first_unread(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, select
 from forllm_server.activity.model import Votes
 from forllm_server.activity.tables import post_votes
 from forllm_server.activity.upsert import insert_or_update
+from forllm_server.db.among import among
 from forllm_server.db.types import Id
 
 _c = post_votes.c
@@ -19,7 +20,7 @@ _VOTES = (
         func.sum(case((_c.value < 0, 1), else_=0)),
         func.sum(case((_c.user_id == bindparam("reader", type_=Id), _c.value), else_=0)),
     )
-    .where(_c.post_id.in_(bindparam("posts", expanding=True, type_=Id)))
+    .where(among(_c.post_id, "posts"))
     .group_by(_c.post_id)
 )
 

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
 
+from forllm_server.db.among import among
 from forllm_server.db.types import metadata
 from forllm_server.discussions.model import Discussion, Ending, Kind, Limits, NewDiscussion, Part, Seat, Step, StepKind
 from forllm_server.discussions.tables import discussion_steps, discussions
@@ -149,7 +150,7 @@ def list_steps_of(connection: Connection, discussion_ids: Collection[int]) -> Ma
 
 def list_parts(connection: Connection, llm_request_ids: Collection[int]) -> Mapping[int, Part]:
     """Which of these LLM requests are part of a discussion, by their ids. One statement where none is."""
-    query = select(_s.discussion_id).where(_s.llm_request_id.in_(bindparam("ids", expanding=True))).distinct()
+    query = select(_s.discussion_id).where(among(_s.llm_request_id, "ids")).distinct()
     ids = list(connection.execute(query, {"ids": list(llm_request_ids)}).scalars()) if llm_request_ids else []
     if not ids:
         return {}

@@ -5,9 +5,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from forllm_server.db.among import among
 from forllm_server.errors import NotFound
 from forllm_server.forum.attachment_model import Attachment
 from forllm_server.forum.tables import attachment_contents, attachment_pieces, attachments, posts, subforums, topics
@@ -62,7 +63,7 @@ def list_attachments_of_posts(connection: Connection, post_ids: Collection[int])
 @cache
 def _of_posts() -> Select[Any]:
     # Built once: it is asked with every page of every topic.
-    own = _a.post_id.in_(bindparam("posts", expanding=True))
+    own = among(_a.post_id, "posts")
     return _select().where(own, _IS_KEPT).order_by(_a.post_id, _a.position, _a.id)
 
 

@@ -5,9 +5,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from forllm_server.db.among import among
 from forllm_server.errors import NotFound
 from forllm_server.forum.model import Tag
 from forllm_server.forum.tables import subforums, tags, topic_tags, topics
@@ -51,7 +52,7 @@ def _of_topics() -> Select[Any]:
     return (
         select(topic_tags.c.topic_id, tags.c.name)
         .join(tags, tags.c.id == topic_tags.c.tag_id)
-        .where(topic_tags.c.topic_id.in_(bindparam("ids", expanding=True)))
+        .where(among(topic_tags.c.topic_id, "ids"))
         .order_by(topic_tags.c.topic_id, tags.c.name_key)
     )
 

@@ -2,8 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
+from datetime import date, datetime
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, g, request
@@ -151,18 +151,25 @@ def current_settings() -> Settings:
 @blueprint.app_template_global()
 def moment(at: datetime, *, is_relative: bool = True) -> Markup:
     """A time as people read it, in the forum's zone; the page's script keeps it up to date."""
-    local = at.astimezone(_zone())
+    zone = _zone()
+    return _moment(at, zone, now().astimezone(zone).date(), is_relative)
+
+
+@lru_cache(maxsize=2048)
+def _moment(at: datetime, zone: ZoneInfo, today: date, is_relative: bool) -> Markup:
+    # A list has dozens, most of them the same as on the page before.
+    local = at.astimezone(zone)
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
         at.isoformat(timespec="seconds").replace("+00:00", "Z"),
         f"{local:%A} {local.day} {local:%B %Y, %H:%M}",
         Markup(" data-moment") if is_relative else "",
-        moment_text(local, now().astimezone(local.tzinfo)),
+        moment_text(local, today),
     )
 
 
-def moment_text(local: datetime, today: datetime) -> str:
+def moment_text(local: datetime, today: date) -> str:
     """``21:48`` today, ``yesterday 21:48``, ``Tue 21:48`` within six days, else the date. Both in the reader's zone."""
-    days = (today.date() - local.date()).days
+    days = (today - local.date()).days
     clock = local.strftime("%H:%M")
     if days == 0:
         return clock

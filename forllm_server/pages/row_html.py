@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from forllm_server.clock import now
 from forllm_server.pages.frame import current_settings
+from forllm_server.pages.marks import mark_symbol
 from forllm_server.pages.rows import PendingRow, PostRow
 
 #: Some ten pages.
@@ -58,6 +59,12 @@ def rows_html(rows: Sequence[PostRow | PendingRow], *, has_marks: bool = False) 
         else macros.post_row(row, has_marks)
         for row in rows
     )
+
+
+def marks_html(rows: Sequence[PostRow | PendingRow]) -> Markup:
+    """The marks of all who wrote on a page, each drawn once: its rows refer to them."""
+    names = dict.fromkeys(row.post.author_name for row in rows if isinstance(row, PostRow))
+    return Markup("<svg hidden>{}</svg>").format(Markup("").join(map(mark_symbol, names)))
 
 
 def _is_worth_keeping(row: PostRow) -> bool:

@@ -13,9 +13,9 @@ from forllm_server.pages.asking import read_options
 from forllm_server.pages.desk import finish_draft_of_form, read_desk, taken
 from forllm_server.pages.form_files import attach_files_of_form, keep_files_of_form
 from forllm_server.pages.frame import current_settings
-from forllm_server.pages.marks import mark_symbol, mark_use
+from forllm_server.pages.marks import mark_use
 from forllm_server.pages.mentioning import ask_about, tell_asked
-from forllm_server.pages.row_html import rows_html
+from forllm_server.pages.row_html import marks_html, rows_html
 from forllm_server.pages.thread import (
     Place,
     pace_of,
@@ -34,7 +34,7 @@ from forllm_server.web.fragments import notice, page, see_other
 
 blueprint = Blueprint("topic", __name__)
 
-blueprint.add_app_template_global(mark_symbol)
+blueprint.add_app_template_global(marks_html)
 blueprint.add_app_template_global(mark_use)
 blueprint.add_app_template_global(rows_html)
 

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
+from forllm_server.db.among import among
 from forllm_server.db.types import metadata
 from forllm_server.errors import NotFound
 from forllm_server.personas.model import PersonaContent, PersonaVersion
@@ -37,11 +38,7 @@ def list_versions_by_ids(connection: Connection, version_ids: Collection[int]) -
 
 
 # Built once: it is asked with every page of every topic.
-_BY_IDS = (
-    select(persona_versions)
-    .where(persona_versions.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(persona_versions.c.id)
-)
+_BY_IDS = select(persona_versions).where(among(persona_versions.c.id, "ids")).order_by(persona_versions.c.id)
 
 
 def list_former_names(connection: Connection) -> list[tuple[int, str]]:

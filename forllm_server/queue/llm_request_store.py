@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from forllm_server import clock
 from forllm_server.db import metadata
+from forllm_server.db.among import among
 from forllm_server.db.types import Id
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.queue import chain_store, plan_store
@@ -260,7 +261,7 @@ _UNANSWERED = (
     .where(
         _c.topic_id == bindparam("topic", type_=Id),
         _c.status != "succeeded",
-        _c.post_id.in_(bindparam("posts", expanding=True, type_=Id)),
+        among(_c.post_id, "posts"),
     )
     .order_by(_c.id)
     .limit(bindparam("most", type_=Integer))

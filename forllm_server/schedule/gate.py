@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -53,7 +54,13 @@ class Gate:
 
     def words(self, backend_id: int | None = None) -> str:
         """The state in a few words for people."""
-        return state_words(self.plan, backend_id, self.at)
+        # Windows begin and end with a minute, and no word changes within one: most pages find them said already.
+        return _words(self.plan, backend_id, self.at.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=32)
+def _words(plan: Plan, backend_id: int | None, minute: datetime) -> str:
+    return state_words(plan, backend_id, minute)
 
 
 def read_plan(connection: Connection, now: datetime, default_zone: ZoneInfo | None = None) -> Plan:
