@@ -42,7 +42,7 @@ def _opened() -> tuple[AbstractContextManager[Connection], Connection]:
 
 def _let_go(_error: BaseException | None) -> None:
     found = g.pop("page_snapshot", None)
-    # The page is drawn: that the database went away since matters to nobody.
-    with suppress(Unavailable):
-        if found is not None:
+    if found is not None:
+        # The page is drawn: a database that has gone since takes nothing of it back.
+        with suppress(Unavailable):
             found[0].__exit__(None, None, None)
