@@ -11,7 +11,7 @@ from forllm_server.forum.model import Post
 from forllm_server.jobs.asking import Ask, ask, ask_many
 from forllm_server.jobs.automatic import ask_automatic
 from forllm_server.jobs.fanning import FanOut, ask_fan_out
-from forllm_server.jobs.mentioning import ask_all, find_mentioned
+from forllm_server.jobs.mentioning import Mentioned, ask_all, find_mentioned
 from forllm_server.jobs.standing import list_standings
 from forllm_server.personas.parameters import clean_parameters
 from forllm_server.queue import chunk_store, estimate_store, llm_request_store, prompt_store
@@ -19,25 +19,27 @@ from forllm_server.queue.model import LlmRequest
 from forllm_server.web.current import current_user_id
 
 
-def ask_about(connection: Connection, post: Post, wishes: Sequence[dict[str, Any]], *, is_reply: bool = False) -> Any:
-    """Ask everyone named in ``wishes`` or called in the text about a post; the LLM requests, ready for JSON.
+def ask_about(
+    connection: Connection, post: Post, wishes: Sequence[dict[str, Any]], *, is_reply: bool = False
+) -> dict[str, Any]:
+    """Ask everyone named in ``wishes`` or called in the text about a post: ``llm_requests`` and ``notes``, for JSON.
 
     ``is_reply``: and those who answer by themselves in its topic.
     """
     asked = [each.request for each in ask_many(connection, [_wish(post.id, each) for each in wishes], now())]
-    asked += ask_mentioned(connection, post, already=[each.persona_id for each in asked])
+    mentioned = find_mentioned(connection, post.content)
+    asked += ask_mentioned(connection, post, mentioned, already=[each.persona_id for each in asked])
     if is_reply:
         asked += ask_automatic(connection, post, now(), already=[each.persona_id for each in asked])
     positions = llm_request_store.list_positions(connection) if asked else {}
     items = [{"llm_request": item, "position": positions.get(item.id)} for item in asked]
-    return LlmRequestOut(many=True).dump(items)
+    return {"llm_requests": LlmRequestOut(many=True).dump(items), "notes": [*mentioned.notes]}
 
 
 def ask_mentioned(
-    connection: Connection, post: Post, *, earlier_text: str = "", already: Sequence[int | None] = ()
+    connection: Connection, post: Post, mentioned: Mentioned, *, already: Sequence[int | None] = ()
 ) -> list[LlmRequest]:
-    """Ask those who are called in a post's text and were not in its earlier one. Names of nobody stay text."""
-    mentioned = find_mentioned(connection, post.content, earlier_text=earlier_text)
+    """Ask those who are called in a post's text. Names of nobody stay text."""
     asked = ask_all(
         connection,
         mentioned.persona_ids,

@@ -15,6 +15,7 @@ from forllm_server.clock import now
 from forllm_server.forum import editing, post_store, revision_store
 from forllm_server.forum.model import Post
 from forllm_server.forum.rendering import ensure_html
+from forllm_server.jobs.mentioning import find_mentioned
 from forllm_server.web.current import current, current_user_id
 
 blueprint = Noun("Posts", "Messages. A reply is a post with a parent.")
@@ -37,7 +38,7 @@ def change(values: dict[str, Any], post_id: int) -> Post:
     with current().database.transaction() as connection:
         before = post_store.get_post(connection, post_id)
         post = editing.edit_post(connection, post_id, editor_id=current_user_id(), now=now(), **values)
-        ask_mentioned(connection, post, earlier_text=before.content)
+        ask_mentioned(connection, post, find_mentioned(connection, post.content, earlier_text=before.content))
     current().wake_worker()
     return ensure_html(database(), [post])[0]
 
@@ -82,7 +83,7 @@ def reply(values: dict[str, Any], post_id: int) -> Response:
             connection, owner_id=current_user_id(), parent_id=post_id, content=values["content"], now=now()
         )
         take_files(connection, post.id, values["attachment_ids"])
-        return PostOut().dump(post) | {"llm_requests": ask_about(connection, post, values["ask"], is_reply=True)}
+        return PostOut().dump(post) | ask_about(connection, post, values["ask"], is_reply=True)
 
     return create(work, location="/api/v1/posts/{id}")
 

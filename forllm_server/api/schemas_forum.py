@@ -200,17 +200,24 @@ class PostOut(Schema):
     question_version = fields.Integer(required=True, allow_none=True)
 
 
+def _notes() -> fields.List[str]:
+    about = "What in the text calls somebody and reached nobody (`@nobody`), and why; mostly empty."
+    return fields.List(fields.String(), required=True, metadata={"description": about})
+
+
 class TopicCreatedOut(TopicOut):
     """A new topic, with its first post and what was asked about it."""
 
     first_post = fields.Nested(PostOut, required=True)
     llm_requests = fields.List(fields.Nested(LlmRequestOut), required=True)
+    notes = _notes()
 
 
 class PostCreatedOut(PostOut):
     """A new post and what was asked about it."""
 
     llm_requests = fields.List(fields.Nested(LlmRequestOut), required=True)
+    notes = _notes()
 
 
 class ReplyIn(Input):

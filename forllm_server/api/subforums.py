@@ -119,7 +119,7 @@ def open_topic(values: dict[str, Any], subforum_id: int) -> Response:
         take_files(connection, post.id, values["attachment_ids"])
         asked = ask_about(connection, post, values["ask"])
         made = TopicOut().dump(with_tags(connection, [topic])[0])
-        return made | {"first_post": PostOut().dump(post), "llm_requests": asked}
+        return made | {"first_post": PostOut().dump(post)} | asked
 
     return create(work, location="/api/v1/topics/{id}")
 

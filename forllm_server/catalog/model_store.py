@@ -41,12 +41,17 @@ def list_models(connection: Connection, *, is_available: bool | None = None) -> 
 
     ``is_available=True`` keeps the ones that may be asked: seen by the last probe, on an enabled backend.
     """
-    query = _listed()
+    query = _listed().where(backends.c.deleted_at.is_(None))
     if is_available is True:
         query = query.where(models.c.is_available.is_(True), backends.c.is_enabled.is_(True))
     elif is_available is False:
         query = query.where(models.c.is_available.is_(False) | backends.c.is_enabled.is_(False))
     return [_listed_model(row) for row in connection.execute(query)]
+
+
+def list_models_ever(connection: Connection) -> list[ListedModel]:
+    """Every model that was ever there, also of backends that were deleted, by backend and name."""
+    return [_listed_model(row) for row in connection.execute(_listed())]
 
 
 def list_known_models(connection: Connection) -> list[KnownModel]:
@@ -132,7 +137,6 @@ def _listed() -> Select[Any]:
             backends.c.is_enabled.label("is_backend_enabled"),
         )
         .join(backends, backends.c.id == models.c.backend_id)
-        .where(backends.c.deleted_at.is_(None))
         .order_by(backends.c.id, models.c.name)
     )
 

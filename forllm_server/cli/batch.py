@@ -95,6 +95,8 @@ def run_command(
     `serve` or `work` on the same data answers it.
     """
     table = read_file(file, form, Encoding(encoding))
+    # Files are read and schemas tried while nobody waits for the database.
+    tried = tuple(_check(text) for text in checks)
     with opened(config) as installation:
         with installation.database.transaction() as connection:
             persona_ids = [persona_named(connection, name).id for name in personas] or [_default_persona(connection)]
@@ -107,7 +109,7 @@ def run_command(
                 model_ids=tuple(model_named(connection, name).model.id for name in models) or (None,),
                 repeats=repeats,
                 place=Place.TOPICS if is_in_topics else Place.GRID,
-                checks=tuple(_check(text) for text in checks),
+                checks=tried,
                 judge_persona_id=persona_named(connection, judge_name).id if judge_name else None,
                 rubric=rubric,
                 is_run_now=is_now,

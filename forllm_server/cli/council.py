@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 from sqlalchemy import Connection
 
-from forllm_server.cli.discussing import add_watching, post_to_discuss, run, seat_of
+from forllm_server.cli.discussing import Subject, add_watching, run, seat_of, takes_subject
 from forllm_server.cli.options import with_config
 from forllm_server.config import Config
 from forllm_server.discussions.making import DiscussionDraft
@@ -18,8 +18,7 @@ def command() -> None:
 
 
 @command.command("run")
-@click.argument("text", required=False)
-@click.option("--post", "post_id", type=click.IntRange(min=1), help="About this post, instead of a new topic's.")
+@takes_subject
 @click.option(
     "--member",
     "members",
@@ -29,19 +28,14 @@ def command() -> None:
     help="Who answers and ranks, as in 'Teacher@qwen3:8b'; three to eight times.",
 )
 @click.option("--chair", required=True, metavar="NAME[@MODEL]", help="Who answers for all.")
-@click.option("--subforum", "subforum_name", metavar="NAME", help="Where; otherwise in the first subforum.")
-@click.option("--title", help="The topic's title; otherwise the beginning of the text.")
 @click.option("--now", "is_now", is_flag=True, help="Go first, and wait for no window.")
 @click.option("--wait", "is_waiting", is_flag=True, help="Wait for the answer and print it. Ends with 3 if none comes.")
 @with_config()
 def run_command(
     config: Config,
-    text: str | None,
-    post_id: int | None,
+    subject: Subject,
     members: Sequence[str],
     chair: str,
-    subforum_name: str | None,
-    title: str | None,
     is_now: bool,
     is_waiting: bool,
 ) -> int:
@@ -50,16 +44,16 @@ def run_command(
     A running `serve` or `work` on the same data answers. With --wait the chair's answer is printed.
     """
 
-    def draft_of(connection: Connection) -> DiscussionDraft:
+    def draft_of(connection: Connection, post_id: int) -> DiscussionDraft:
         return DiscussionDraft(
             kind=Kind.COUNCIL,
-            post_id=post_to_discuss(connection, text, post_id, subforum_name, title),
+            post_id=post_id,
             seats=tuple(seat_of(connection, member) for member in members),
             closer=seat_of(connection, chair),
             is_run_now=is_now,
         )
 
-    return run(config, draft_of, is_waiting=is_waiting)
+    return run(config, subject, draft_of, is_waiting=is_waiting)
 
 
 add_watching(command, Kind.COUNCIL)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 from sqlalchemy import Connection
 
-from forllm_server.cli.discussing import add_watching, post_to_discuss, run, seat_of
+from forllm_server.cli.discussing import Subject, add_watching, run, seat_of, takes_subject
 from forllm_server.cli.options import with_config
 from forllm_server.config import Config
 from forllm_server.discussions.making import USUAL_MINUTES, USUAL_TOKENS, USUAL_TURNS, DiscussionDraft
@@ -18,8 +18,7 @@ def command() -> None:
 
 
 @command.command("run")
-@click.argument("text", required=False)
-@click.option("--post", "post_id", type=click.IntRange(min=1), help="About this post, instead of a new topic's.")
+@takes_subject
 @click.option(
     "--voice",
     "voices",
@@ -33,23 +32,18 @@ def command() -> None:
 @click.option("--turns", type=int, default=USUAL_TURNS, show_default=True, help="At most so many.")
 @click.option("--tokens", type=int, default=USUAL_TOKENS, show_default=True, help="At most, of all turns.")
 @click.option("--minutes", type=int, default=USUAL_MINUTES, show_default=True, help="At most, of the models' work.")
-@click.option("--subforum", "subforum_name", metavar="NAME", help="Where; otherwise in the first subforum.")
-@click.option("--title", help="The topic's title; otherwise the beginning of the text.")
 @click.option("--now", "is_now", is_flag=True, help="Go first, and wait for no window.")
 @click.option("--wait", "is_waiting", is_flag=True, help="Wait for its end and print it. Ends with 3 if it broke.")
 @with_config()
 def run_command(
     config: Config,
-    text: str | None,
-    post_id: int | None,
+    subject: Subject,
     voices: Sequence[str],
     closer: str | None,
     motion: str,
     turns: int,
     tokens: int,
     minutes: int,
-    subforum_name: str | None,
-    title: str | None,
     is_now: bool,
     is_waiting: bool,
 ) -> int:
@@ -58,10 +52,10 @@ def run_command(
     A running `serve` or `work` on the same data answers. With --wait the turns and the summary are printed.
     """
 
-    def draft_of(connection: Connection) -> DiscussionDraft:
+    def draft_of(connection: Connection, post_id: int) -> DiscussionDraft:
         return DiscussionDraft(
             kind=Kind.DEBATE,
-            post_id=post_to_discuss(connection, text, post_id, subforum_name, title),
+            post_id=post_id,
             seats=tuple(seat_of(connection, voice) for voice in voices),
             closer=seat_of(connection, closer) if closer else None,
             motion=motion,
@@ -69,7 +63,7 @@ def run_command(
             is_run_now=is_now,
         )
 
-    return run(config, draft_of, is_waiting=is_waiting)
+    return run(config, subject, draft_of, is_waiting=is_waiting)
 
 
 add_watching(command, Kind.DEBATE)

@@ -4,6 +4,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any
 
 import click
 from sqlalchemy import Connection
@@ -40,26 +43,55 @@ AS_PLANNED = (Ending.TURNS, Ending.TOKENS, Ending.MINUTES, Ending.ANSWERED)
 _SAID = (StepKind.TURN, StepKind.SUMMARY, StepKind.ANSWER)
 
 
-def post_to_discuss(
-    connection: Connection, text: str | None, post_id: int | None, subforum_name: str | None, title: str | None
-) -> int:
-    """The post that it is about: an existing one, else the first of a topic that is opened with ``text``."""
-    # A hook's command says by this which call it acts for.
-    heed_cause(os.environ.get("FORLLM_EVENT_ID"))
-    if (text is None) == (post_id is None):
-        raise Invalid("Say what it is about: a TEXT, which opens a topic, or --post with the number of a post.")
-    if post_id is not None:
-        return post_id
-    content = sys.stdin.read() if text == "-" else text or ""
-    _, post = open_topic(
-        connection,
-        owner_id=LOCAL_USER_ID,
-        subforum_id=find_subforum_id(connection, subforum_name),
-        title=title or excerpt(content, max_chars=TITLE_CHARS)[:TITLE_MAX_CHARS] or "Question",
-        content=content,
-        now=clock.now(),
-    )
-    return post.id
+@dataclass(frozen=True)
+class Subject:
+    """What it is to be about: the post ``post_id``, or a topic to be opened with ``text``."""
+
+    text: str | None
+    post_id: int | None
+    subforum_name: str | None
+    title: str | None
+
+    def read(self) -> "Subject":
+        """The same with the text itself, which may stand on the standard input. Raises Invalid for none and for two."""
+        if (self.text is None) == (self.post_id is None):
+            raise Invalid("Say what it is about: a TEXT, which opens a topic, or --post with the number of a post.")
+        return replace(self, text=sys.stdin.read()) if self.text == "-" else self
+
+    def find_post(self, connection: Connection) -> int:
+        """The id of the post, made if need be."""
+        if self.post_id is not None:
+            return self.post_id
+        content = self.text or ""
+        _, post = open_topic(
+            connection,
+            owner_id=LOCAL_USER_ID,
+            subforum_id=find_subforum_id(connection, self.subforum_name),
+            title=self.title or excerpt(content, max_chars=TITLE_CHARS)[:TITLE_MAX_CHARS] or "Question",
+            content=content,
+            now=clock.now(),
+        )
+        return post.id
+
+
+def takes_subject(function: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the argument and the options that say what it is about, and hand it one ``subject`` instead."""
+
+    @wraps(function)
+    def command(
+        text: str | None, post_id: int | None, subforum_name: str | None, title: str | None, **values: Any
+    ) -> int:
+        return function(subject=Subject(text, post_id, subforum_name, title), **values)
+
+    decorated: Callable[..., int] = command
+    for option in (
+        click.option("--title", help="The topic's title; otherwise the beginning of the text."),
+        click.option("--subforum", "subforum_name", metavar="NAME", help="Where; otherwise in the first subforum."),
+        click.option("--post", "post_id", type=click.IntRange(min=1), help="About this post, not a new topic's."),
+        click.argument("text", required=False),
+    ):
+        decorated = option(decorated)
+    return decorated
 
 
 def seat_of(connection: Connection, words: str) -> SeatDraft:
@@ -75,21 +107,27 @@ def seat_of(connection: Connection, words: str) -> SeatDraft:
     )
 
 
-def run(config: Config, draft_of: Callable[[Connection], DiscussionDraft], *, is_waiting: bool) -> int:
-    """Begin what ``draft_of`` reads from the command line, tell what that adds to the queue, perhaps wait."""
+def run(
+    config: Config, subject: Subject, draft_of: Callable[[Connection, int], DiscussionDraft], *, is_waiting: bool
+) -> int:
+    """Begin about ``subject`` what ``draft_of`` makes of its post, tell what that adds to the queue, perhaps wait."""
+    # A hook's command says by this which call it acts for.
+    heed_cause(os.environ.get("FORLLM_EVENT_ID"))
+    # However long the text takes to come: nobody waits for the database meanwhile.
+    known = subject.read()
     with opened(config) as installation:
         with installation.database.transaction() as connection:
-            draft = draft_of(connection)
+            draft = draft_of(connection, known.find_post(connection))
             words = plan_words(connection, draft, clock.now())
             begun = begin(connection, draft, owner_id=LOCAL_USER_ID, now=clock.now())
         click.echo(f"{begun.kind.value.title()} {begun.id} about post {begun.post_id}. {words}", err=is_waiting)
-        return wait_for(installation.database, begun, length_of(draft)) if is_waiting else 0
+        return wait_for(installation.database, begun) if is_waiting else 0
 
 
-def wait_for(database: Database, discussion: Discussion, length: int) -> int:
+def wait_for(database: Database, discussion: Discussion) -> int:
     """Show how far it is until it ends or a person is needed, then print what was said; the exit code."""
     warn_without_worker(database)
-    label = f"{discussion.kind.value.title()} {discussion.id}"
+    label, length = f"{discussion.kind.value.title()} {discussion.id}", length_of(discussion)
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
         while True:
             discussion, steps = _read(database, discussion.id)
@@ -177,7 +215,7 @@ def add_watching(group: click.Group, kind: Kind) -> None:
         with opened(config) as installation:
             with installation.database.read() as connection:
                 found = _get(connection, ids[f"{one}_id"], kind)
-            return wait_for(installation.database, found, _length(found))
+            return wait_for(installation.database, found)
 
     @group.command("stop", help=f"Stop a {one}: what waits is called off, what was said stays.")
     @number
@@ -189,12 +227,6 @@ def add_watching(group: click.Group, kind: Kind) -> None:
             steps = store.list_steps(connection, found.id)
         click.echo(f"{one.title()} {found.id}: {state_words(found, steps)}")
         return 0 if was_open else 1
-
-
-def _length(discussion: Discussion) -> int:
-    if discussion.kind is Kind.COUNCIL:
-        return 2 * len(discussion.seats) + 1
-    return (discussion.limits.turns or 0) + (discussion.closer is not None)
 
 
 def _get(connection: Connection, discussion_id: int, kind: Kind) -> Discussion:

@@ -1,12 +1,12 @@
 """Finding by name what a person types on the command line; what is not there is told with what is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
 from forllm_server.catalog.backend_store import list_backends
 from forllm_server.catalog.model import BackendRecord, ListedModel
-from forllm_server.catalog.model_store import list_models
+from forllm_server.catalog.model_store import list_models, list_models_ever
 from forllm_server.errors import Conflict, NotFound
 from forllm_server.forum.model import Subforum
 from forllm_server.forum.subforum_store import list_subforums
@@ -52,11 +52,12 @@ def backend_chosen(connection: Connection, name_or_id: str) -> BackendRecord:
 
 
 def model_named(connection: Connection, name: str, *, is_to_ask: bool = True) -> ListedModel:
-    """The model of this name, label or number: one that can be asked now, else (``is_to_ask`` False) any that was ever
-    there. Raises NotFound, and Conflict for several."""
+    """The model of this name, label or number: one that can be asked now, else (``is_to_ask`` False) one that is there,
+    else one that ever was. Raises NotFound, and Conflict for several."""
     models = list_models(connection, is_available=True if is_to_ask else None)
-    found = [each for each in models if name_key(name) in (name_key(each.model.name), name_key(each.model.label))]
-    found = found or [each for each in models if str(each.model.id) == name]
+    found = _models_called(name, models)
+    if not found and not is_to_ask:
+        found = _models_called(name, list_models_ever(connection))
     if not found:
         to_ask = " to ask" if is_to_ask else ""
         raise NotFound(f"There is no model “{name}”{to_ask}. There is {_listed(each.model.name for each in models)}.")
@@ -64,6 +65,11 @@ def model_named(connection: Connection, name: str, *, is_to_ask: bool = True) ->
         numbers = ", ".join(f"{each.model.id} on {each.backend_name}" for each in found)
         raise Conflict(f"Several backends have the model “{name}”. Name it by its number: {numbers}.")
     return found[0]
+
+
+def _models_called(name: str, models: Sequence[ListedModel]) -> list[ListedModel]:
+    found = [each for each in models if name_key(name) in (name_key(each.model.name), name_key(each.model.label))]
+    return found or [each for each in models if str(each.model.id) == name]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -76,11 +76,11 @@ def begin(connection: Connection, draft: DiscussionDraft, *, owner_id: int, now:
     return store.get_discussion(connection, discussion.id)
 
 
-def length_of(draft: DiscussionDraft) -> int:
+def length_of(discussed: DiscussionDraft | Discussion) -> int:
     """How many LLM requests it makes at most, rankings asked for twice aside."""
-    if draft.kind is Kind.COUNCIL:
-        return 2 * len(draft.seats) + 1
-    return (draft.limits.turns or 0) + (draft.closer is not None)
+    if discussed.kind is Kind.COUNCIL:
+        return 2 * len(discussed.seats) + 1
+    return (discussed.limits.turns or 0) + (discussed.closer is not None)
 
 
 def get_post_to_ask(connection: Connection, post_id: int) -> PostAsked:

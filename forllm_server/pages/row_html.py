@@ -20,7 +20,7 @@ from forllm_server.pages.rows import PendingRow, PostRow
 
 #: Some ten pages.
 _KEPT_ROWS = 512
-#: Longer posts are few, and a thousand of them would fill the memory.
+#: Longer posts, with what was thought before them, are few, and a thousand of them would fill the memory.
 _LONGEST_KEPT = 8_000
 
 
@@ -70,7 +70,7 @@ def marks_html(rows: Sequence[PostRow | PendingRow]) -> Markup:
 def _is_worth_keeping(row: PostRow) -> bool:
     html = row.post.content_html or ""
     # Whom a call reaches is looked up for each page.
-    return len(html) <= _LONGEST_KEPT and 'class="mention"' not in html
+    return len(html) + len(row.post.thinking or "") <= _LONGEST_KEPT and 'class="mention"' not in html
 
 
 @lru_cache(maxsize=_KEPT_ROWS)

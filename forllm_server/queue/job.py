@@ -258,11 +258,14 @@ class Job:
             committed()
 
     def settle(self, decision: Decision, *, keeps_partial: bool = True) -> Decision | None:
-        """End without a reply, as decided, or called off. None when the lease was lost and somebody else decides."""
+        """End without a reply, as decided, or called off. None when the lease was lost and somebody else decides.
+
+        What is called off keeps its text in any case.
+        """
         now = clock.now()
         with self.database.transaction() as connection:
             stored = lease_store.update_unfinished(connection, self.lease, decision, now=now)
-            if stored is not None and not keeps_partial:
+            if stored is not None and not keeps_partial and stored.status is not Status.CANCELLED:
                 chunk_store.delete_chunks(connection, self.request.id)
             if stored is not None and stored.status is Status.FAILED:
                 tell_failed(connection, self.request, stored.cause, stored.detail, now)

@@ -1,9 +1,8 @@
 """Finding: a query's text becomes a page of posts, in the order that was asked for if that can be had quickly."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from threading import Lock
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
@@ -70,25 +69,29 @@ def find(
     narrowing, hints = narrowing_of(connection, query.filters, reader_id=reader_id, zone=zone)
     if narrowing.is_impossible:
         return Results(order=order, hints=(*query.hints, *hints))
-    results = _search(connection, query, narrowing, reader_id=reader_id, order=order, limit=limit, after=after)
+    results = _search(connection, _Sought(query, narrowing, reader_id, limit, after), order)
     results = replace(results, hints=(*query.hints, *hints))
     if not results.items and results.next is None and after is None and query.wanted:
         meant = corrected(text, written, _vocabulary(connection, now))
-        if meant and _finds_anything(connection, parse(meant), narrowing, reader_id=reader_id):
+        if meant and _finds_anything(connection, _Sought(parse(meant), narrowing, reader_id, limit=1)):
             return replace(results, suggestion=meant)
     return results
 
 
-def _search(
-    connection: Connection,
-    query: Query,
-    narrowing: Narrowing,
-    *,
-    reader_id: int,
-    order: Order,
-    limit: int,
-    after: Place | None,
-) -> Results:
+@dataclass(frozen=True)
+class _Sought:
+    """A page that is looked for. ``few``: the filter that leaves few posts (:func:`find_few`); empty: none."""
+
+    query: Query
+    narrowing: Narrowing
+    reader_id: int
+    limit: int
+    after: Place | None = None
+    few: str = ""
+
+
+def _search(connection: Connection, sought: _Sought, order: Order) -> Results:
+    query, narrowing = sought.query, sought.narrowing
     is_ranked = bool(query.wanted) and order is Order.RELEVANCE
     matches = 0
     if is_ranked or (query.wanted and narrowing != Narrowing()):
@@ -99,11 +102,12 @@ def _search(
         return Results(order=used)
     # Where fewer posts match, reading them is cheaper than the list of those that a filter leaves.
     most = min(matches, FEW_POSTS)
-    few = find_few(connection, narrowing, reader_id=reader_id, most=most) if matches else ""
-    looking = partial(_look_back, connection, query, narrowing)
+    few = find_few(connection, narrowing, reader_id=sought.reader_id, most=most) if matches else ""
+    sought = replace(sought, after=_fitting(sought.after, used), few=few)
     if used is Order.RELEVANCE:
-        looking = partial(_rank, connection, query, narrowing, span=find_span(connection, narrowing, most=most))
-    hits, further = looking(reader_id=reader_id, limit=limit, after=_fitting(after, used), few=few)
+        hits, further = _rank(connection, sought, find_span(connection, narrowing, most=most))
+    else:
+        hits, further = _look_back(connection, sought)
     return Results(tuple(list_found(connection, hits, query)), further, used, is_common)
 
 
@@ -119,42 +123,37 @@ def _next(hits: Sequence[Hit], limit: int) -> Place | None:
     return Place(hits[limit - 1].rank, hits[limit - 1].post_id) if len(hits) > limit else None
 
 
-def _rank(
-    connection: Connection,
-    query: Query,
-    narrowing: Narrowing,
-    *,
-    reader_id: int,
-    limit: int,
-    after: Place | None,
-    few: str,
-    span: Span | None,
-) -> tuple[list[Hit], Place | None]:
+def _rank(connection: Connection, sought: _Sought, span: Span | None) -> tuple[list[Hit], Place | None]:
     """The best posts, and where to go on."""
     hits = list_best(
-        connection, query, narrowing, reader_id=reader_id, limit=limit + 1, after=after, few=few, span=span
+        connection,
+        sought.query,
+        sought.narrowing,
+        reader_id=sought.reader_id,
+        limit=sought.limit + 1,
+        after=sought.after,
+        few=sought.few,
+        span=span,
     )
-    return hits[:limit], _next(hits, limit)
+    return hits[: sought.limit], _next(hits, sought.limit)
 
 
-def _look_back(
-    connection: Connection,
-    query: Query,
-    narrowing: Narrowing,
-    *,
-    reader_id: int,
-    limit: int,
-    after: Place | None,
-    few: str,
-) -> tuple[list[Hit], Place | None]:
+def _look_back(connection: Connection, sought: _Sought) -> tuple[list[Hit], Place | None]:
     """Posts from the newest on, and where to go on looking."""
-    least_id, below_id = _ends(connection, narrowing, after)
-    is_whole = bool(few) or _is_quick(connection, query, narrowing)
+    query, narrowing, limit = sought.query, sought.narrowing, sought.limit
+    least_id, below_id = _ends(connection, narrowing, sought.after)
+    is_whole = bool(sought.few) or _is_quick(connection, query, narrowing)
     hits: list[Hit] = []
     for _ in range(MOST_WINDOWS):
         window = Span(least_id if is_whole else max(least_id, _window(connection, query, below_id)), below_id)
         hits += list_newest(
-            connection, query, narrowing, reader_id=reader_id, limit=limit + 1 - len(hits), span=window, few=few
+            connection,
+            query,
+            narrowing,
+            reader_id=sought.reader_id,
+            limit=limit + 1 - len(hits),
+            span=window,
+            few=sought.few,
         )
         if len(hits) > limit or window.least <= least_id:
             return hits[:limit], _next(hits, limit)
@@ -192,9 +191,9 @@ def _window(connection: Connection, query: Query, below_id: int) -> int:
     return find_least_match(connection, query, below_id=below_id, most=WINDOW_POSTS)
 
 
-def _finds_anything(connection: Connection, query: Query, narrowing: Narrowing, *, reader_id: int) -> bool:
-    few = find_few(connection, narrowing, reader_id=reader_id, most=FEW_POSTS)
-    hits, _ = _look_back(connection, query, narrowing, reader_id=reader_id, limit=1, after=None, few=few)
+def _finds_anything(connection: Connection, sought: _Sought) -> bool:
+    few = find_few(connection, sought.narrowing, reader_id=sought.reader_id, most=FEW_POSTS)
+    hits, _ = _look_back(connection, replace(sought, few=few))
     return bool(hits)
 
 

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, current_app, flash, make_response, redirect, render_template, request
+from flask import (
+    Response,
+    before_render_template,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
 
 #: A notice travels in the session cookie, which has to stay small.
 _LONGEST_NOTICE = 500
@@ -34,6 +43,8 @@ def render_block(template: str, block: str, **context: Any) -> str:
     """The text of one ``block`` of ``template``. Raises ``KeyError`` when there is no such block."""
     current_app.update_template_context(context)
     loaded = current_app.jinja_env.get_template(template)
+    # As for a whole page: what is read for all lists of topics stands in their blocks, too.
+    before_render_template.send(current_app.jinja_env.app, template=loaded, context=context)
     values = loaded.new_context(context)
     # The first step of the whole template runs what stands outside of blocks: imports, and the layout's blocks.
     # Nothing of its output is used.

@@ -1,11 +1,12 @@
 """What is read while a page is drawn: one snapshot for the whole page, as what it shows belongs together."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from flask import Flask, g
 from sqlalchemy import Connection
 
+from forllm_server.errors import Unavailable
 from forllm_server.web.current import current
 
 
@@ -42,4 +43,6 @@ def _opened() -> tuple[AbstractContextManager[Connection], Connection]:
 def _let_go(_error: BaseException | None) -> None:
     found = g.pop("page_snapshot", None)
     if found is not None:
-        found[0].__exit__(None, None, None)
+        # The page is drawn: a database that has gone since takes nothing of it back.
+        with suppress(Unavailable):
+            found[0].__exit__(None, None, None)

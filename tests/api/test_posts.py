@@ -15,6 +15,14 @@ def test_a_reply_hangs_on_its_post_and_asks_for_answers(client: FlaskClient, top
     assert "<em>spring</em>" in client.get(answer.headers["Location"]).get_json()["content_html"]
 
 
+def test_a_call_that_reaches_nobody_is_told(client: FlaskClient, topic: dict[str, int]) -> None:
+    address = f"/api/v1/posts/{topic['post_id']}/replies"
+    reply = client.post(address, json={"content": "@Assistant and @nobody, when?"}).get_json()
+    assert [item["persona_id"] for item in reply["llm_requests"]] == [1]
+    assert reply["notes"] == ["@nobody names no persona, so nobody was asked by it."]
+    assert client.post(address, json={"content": "Thanks."}).get_json()["notes"] == []
+
+
 def test_editing_keeps_the_earlier_text(client: FlaskClient, topic: dict[str, int]) -> None:
     address = f"/api/v1/posts/{topic['post_id']}"
     edited = client.patch(address, json={"content": "When?", "expected_version": 1}).get_json()

@@ -58,6 +58,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="with --kill: the same blows as a run that told this seed")
     parser.add_argument("--postgres", action="store_true", help="with --kill: on a PostgreSQL server of its own")
     chosen = parser.parse_args()
+    if chosen.folder is not None and not chosen.folder.is_dir():
+        parser.error(f"{chosen.folder} is no folder. Make it first, on the disk that is to be measured.")
     if chosen.kill:
         _kill(chosen)
     else:

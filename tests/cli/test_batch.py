@@ -7,10 +7,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from forllm_server import cli, clock
+from forllm_server.batches.checks import Check, new_check
 from forllm_server.cli import batch as commands
 from forllm_server.cli.options import read_config
 from forllm_server.cli.runtime import opened
-from forllm_server.db import metadata
+from forllm_server.db import Database, metadata
 from tests.support.world import make_world
 
 TABLE = "town,land\nGraz,Austria\nUlm,Germany\n"
@@ -112,3 +113,18 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(folder: Path, tmp
     assert found.exit_code == 1
     assert "huge.csv has 2,048 MB, and a table may have 64" in found.output
     assert commands.LARGEST_FILE_BYTES == 64 * 2**20
+
+
+def test_the_forum_is_not_held_while_checks_are_read_and_tried(
+    folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beside_another_writer(kind: str, value: str) -> Check:
+        database = Database.at(folder / "forllm_data.db", busy_timeout_seconds=0.05)
+        with database.transaction():
+            pass
+        database.close()
+        return new_check(kind, value)
+
+    monkeypatch.setattr(commands, "new_check", beside_another_writer)
+    done = batch(folder, "run", file, *TEMPLATE, "--check", "contains:yes")
+    assert done.exit_code == 0, done.stderr

@@ -1,5 +1,6 @@
 """``forllm debate`` and ``forllm council``: begun, waited for, shown, stopped."""
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from forllm_server import cli, clock
 from forllm_server.cli import discussing
 from forllm_server.cli.options import read_config
 from forllm_server.cli.runtime import opened
+from forllm_server.db import Database
 from forllm_server.forum import topic_store
 from forllm_server.jobs import Connections, JobContext, build_kinds
 from forllm_server.jobs.planning import NightPlan
@@ -29,7 +31,7 @@ MEMBERS = ("--member", "skeptic", "--member", "Teacher@qwen3:8b", "--member", "P
 VOICES = ("--voice", "Skeptic=for", "--voice", "Teacher=against@qwen3:8b")
 
 
-def call(folder: Path, *arguments: object, stdin: str | None = None) -> Result:
+def call(folder: Path, *arguments: object, stdin: str | io.BytesIO | None = None) -> Result:
     words = [*map(str, arguments), "--data", str(folder)]
     return CliRunner().invoke(cli.group, words, input=stdin, catch_exceptions=False)
 
@@ -150,3 +152,24 @@ def test_what_cannot_be_begun_leaves_nothing(folder: Path) -> None:
     with opened(read_config({"data_dir": folder})) as installation, installation.database.read() as connection:
         assert list_llm_requests(connection, limit=10) == []
         assert topic_store.find_topic(connection, 2) is None
+
+
+class SlowInput(io.BytesIO):
+    """What a slow program says; while it is waited for, somebody else writes into the forum."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(b"Is it so?\n")
+        self._file = folder / "forllm_data.db"
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size:
+            database = Database.at(self._file, busy_timeout_seconds=0.05)
+            with database.transaction():
+                pass
+            database.close()
+        return super().read(size)
+
+
+def test_the_forum_is_not_held_while_a_text_is_waited_for(folder: Path) -> None:
+    done = call(folder, "council", "run", "-", *MEMBERS, stdin=SlowInput(folder))
+    assert (done.exit_code, "Council 1 about post 2" in done.stdout) == (0, True), done.stderr

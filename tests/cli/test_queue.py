@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from forllm_server import cli, clock
 from forllm_server.cli.options import read_config
 from forllm_server.cli.runtime import opened
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
 from forllm_server.queue.llm_request_store import get_llm_request, update_status
 from forllm_server.queue.model import Lane, LlmRequest, Pause, Status
 from forllm_server.queue.pause_store import list_pauses
@@ -247,6 +247,9 @@ def test_the_history_is_filtered_and_goes_on(forum: Forum) -> None:
     assert [row["model"] for row in forum.read("history", "--model", "qwen3:8b")] == ["qwen3:8b"] * 3
     assert forum.run("history", "--model", "gemma3").exit_code == 1
     assert "There is no model “llama”. There is" in forum.run("history", "--model", "llama").output
+    with opened(read_config({"data_dir": forum.folder})) as installation, installation.database.transaction() as link:
+        link.execute(metadata.tables["backends"].update().values(deleted_at=clock.now()))
+    assert len(forum.read("history", "--model", "qwen3:8b")) == 3
     refused = forum.run("history", "--subforum", "Garden")
     assert refused.exit_code == 1
     assert "There is Homelab" in refused.output

@@ -7,6 +7,7 @@ import pytest
 
 from forllm_server.db import Database
 from forllm_server.forum.editing import add_reply, delete_post
+from forllm_server.forum.tagging import tag_topic
 from tests.pages.conftest import Browser
 from tests.support.world import World, make_world
 
@@ -60,3 +61,15 @@ def test_a_script_is_given_the_lists_alone(browser: Browser, world: World) -> No
     text = browser.client.get("/activity", headers={"HX-Request": "true"}).text
     assert "<h1" not in text
     assert 'id="recent-topics"' in text
+
+
+def test_what_a_list_says_of_its_topics_stays_when_a_script_renews_it(
+    browser: Browser, world: World, sqlite_database: Database, now: datetime
+) -> None:
+    with sqlite_database.transaction() as connection:
+        tag_topic(connection, world.topic_id, ["storage"], now=now)
+    whole = browser.open("/activity").select_one("#recent-topics").find_next("ul")
+    assert "row--unread" in str(whole)
+    assert "/tags/storage" in str(whole)
+    renewed = browser.open("/activity", headers={"HX-Request": "true"}).select_one("#recent-topics").find_next("ul")
+    assert str(renewed) == str(whole)

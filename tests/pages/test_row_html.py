@@ -6,11 +6,11 @@ import pytest
 import time_machine
 
 from forllm_server.clock import now
-from forllm_server.db import Database
+from forllm_server.db import Database, metadata
 from forllm_server.forum.editing import edit_post
 from forllm_server.forum.subforums import add_subforum
 from forllm_server.forum.topics import open_topic
-from forllm_server.pages.row_html import _kept
+from forllm_server.pages.row_html import _LONGEST_KEPT, _kept
 from forllm_server.settings.values import change_settings
 from tests.pages.conftest import Browser
 
@@ -54,3 +54,11 @@ def test_a_changed_text_setting_or_day_is_shown_at_once(
         assert row is not None
         assert row.time is not None
         assert row.time.get_text() == "yesterday 21:48"
+
+
+def test_a_row_with_a_long_thought_is_not_kept(browser: Browser, sqlite_database: Database, topic_path: str) -> None:
+    with sqlite_database.transaction() as connection:
+        connection.execute(metadata.tables["posts"].update().values(thinking="Hm. " * _LONGEST_KEPT))
+    before = _kept.cache_info().misses
+    assert browser.open(topic_path).select_one("article.post details") is not None
+    assert _kept.cache_info().misses == before

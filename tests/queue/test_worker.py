@@ -245,6 +245,24 @@ def test_what_was_called_off_is_not_begun_again_by_how_its_run_ended(stage: Stag
     assert (ended.status, ended.cause, ended.cause_detail) == (Status.CANCELLED, Cause.CANCELLED, "Cancelled.")
 
 
+def test_what_was_called_off_keeps_its_text_where_a_closing_window_would_drop_it(stage: Stage) -> None:
+    asked = stage.ask()
+
+    def end(job: Job) -> None:
+        job.write("as far as", tokens=99)
+        with stage.database.transaction() as connection:
+            control.cancel_llm_request(connection, asked, clock.now())
+        job.interrupt(Interruption.WINDOW_STOPPED)
+        raise Interrupted()
+
+    stage.pool(end).run_next()
+    with stage.database.read() as connection:
+        partial = chunk_store.find_partial(connection, asked)
+    assert stage.get(asked).status is Status.CANCELLED
+    assert partial is not None
+    assert partial.text == "as far as"
+
+
 def test_a_graceful_stop_releases_the_request_without_spending_an_attempt(stage: Stage) -> None:
     asked = stage.ask()
     has_begun, is_closed = threading.Event(), threading.Event()

@@ -1,10 +1,12 @@
 """What a page is drawn from: one snapshot, let go of at the end, and taken anew after an error."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -50,4 +52,21 @@ def test_after_an_error_the_next_reads_anew(app: Flask, sqlite_database: Databas
         assert _in_use(sqlite_database) == 0
         with page_read() as connection:
             assert connection.execute(_COUNT).scalar_one() >= 0
+    assert _in_use(sqlite_database) == 0
+
+
+def test_a_database_that_goes_when_the_page_is_drawn_takes_nothing_back(
+    app: Flask, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlite_database.read
+
+    @contextmanager
+    def lost_at_the_end() -> Iterator[Connection]:
+        with real() as connection:
+            yield connection
+        raise Unavailable()
+
+    monkeypatch.setattr(sqlite_database, "read", lost_at_the_end)
+    with app.test_request_context("/"), page_read() as connection:
+        assert connection.execute(_COUNT).scalar_one() >= 0
     assert _in_use(sqlite_database) == 0
