@@ -228,9 +228,9 @@ def count_like_first(connection: Connection, llm_request_ids: Collection[int]) -
     """Of those of these LLM requests that wait to be served, the first of each backend and lane, and how many."""
     if not llm_request_ids:
         return {}
-    waits = _c.id.in_(llm_request_ids), _c.status.in_((Status.QUEUED, Status.WAITING))
+    waits = among(_c.id, "ids"), _c.status.in_((Status.QUEUED, Status.WAITING))
     query = select(func.min(_c.id), func.count()).where(*waits).group_by(_c.backend_id, _c.lane, _c.status, _c.cause)
-    return {row[0]: row[1] for row in connection.execute(query.order_by(func.min(_c.id)))}
+    return {row[0]: row[1] for row in connection.execute(query.order_by(func.min(_c.id)), {"ids": llm_request_ids})}
 
 
 def list_group(connection: Connection, group_id: str) -> list[LlmRequest]:
