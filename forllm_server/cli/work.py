@@ -1,5 +1,6 @@
 """``forllm work``: workers alone, on the data of a server that runs elsewhere or with ``--workers 0``."""
 
+import time
 from collections.abc import Sequence
 
 import click
@@ -13,6 +14,9 @@ from forllm_server.cli.workers import Workers
 from forllm_server.config import Config
 from forllm_server.errors import ConfigurationError
 from forllm_server.queue.wakeup import Wakeup
+
+#: Any long while: a signal ends it.
+_REST_SECONDS = 3600
 
 
 @click.command()
@@ -33,14 +37,15 @@ def command(config: Config, backend_names: Sequence[str]) -> None:
         workers = Workers(
             installation, threads=config.workers, wakeup=Wakeup(), backend_ids=tuple(backends) if backends else None
         )
-        stopping = heed_signals()
+        heed_signals()
         try:
             workers.start()
             settle()
             told = f"{config.workers} workers{_for(backends)}; Ctrl-C ends it"
             click.echo(f"FORLLM works on {config.data_dir} ({told})")
-            while not stopping.wait(3600):
-                pass
+            # Not by the event: a signal that came while its lock was held would wait for that lock for ever.
+            while True:
+                time.sleep(_REST_SECONDS)
         except Stop:
             pass
         finally:

@@ -112,12 +112,17 @@ def read_stretch_again(
     return Stretch(posts, has_more=bool(until), base_depth=base_depth)
 
 
-def read_rows(topic: Topic, stretch: Stretch, reading: TopicReading) -> list[PostRow | PendingRow]:
-    """The rows of a page, rendered where they had not been."""
+def read_rows(
+    connection: Connection, topic: Topic, stretch: Stretch, reading: TopicReading
+) -> list[PostRow | PendingRow]:
+    """The rows of a page, rendered where they had not been.
+
+    ``connection`` is the one that the posts were read from: of a later moment, a reply that came in between would be
+    neither waited for nor there.
+    """
     posts = ensure_html(database(), stretch.posts)
-    with database().read() as connection:
-        around = _surroundings(connection, topic, posts, stretch, reading)
-        changed = _changed_quotes(connection, posts)
+    around = _surroundings(connection, topic, posts, stretch, reading)
+    changed = _changed_quotes(connection, posts)
     if changed:
         _keep_quotes(changed)
     return thread_rows(posts, around)

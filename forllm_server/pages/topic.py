@@ -51,8 +51,8 @@ def show(topic_id: int) -> Response:
         view = asked_view if asked_view in list(View) else reading.view or settings.thread_view
         stretch = read_stretch(connection, topic_id, _place(), settings.posts_per_page, is_flat=view == View.FLAT)
         note = note_store.find_note(connection, current_user_id(), topic_id)
+        rows = read_rows(connection, topic, stretch, reading)
     g.subforum_id = topic.subforum_id
-    rows = read_rows(topic, stretch, reading)
     pending = pending_of(rows)
     return page(
         "topic/show.html",
@@ -106,7 +106,7 @@ def _updates(topic_id: int, version: int) -> Response:
             limit=current_settings().posts_per_page,
             is_flat=form.text("view") == View.FLAT,
         )
-    rows = read_rows(topic, stretch, reading)
+        rows = read_rows(connection, topic, stretch, reading)
     is_known = form.integer("known", most=2**63 - 1) == version
     text = render_template(
         "topic/_updates.html",

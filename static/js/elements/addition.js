@@ -1,5 +1,5 @@
 // <forllm-addition>: what asking would add to the queue, told again whenever its form is changed.
-import { fetchElements } from "../lib/fetching.js";
+import { fetchElements } from "../lib/html.js";
 
 class ForllmAddition extends HTMLElement {
   connectedCallback() {

@@ -2,8 +2,7 @@
 // after a #, the files of the form and of the topic, which become links. The list of the WAI-ARIA pattern "combobox", for a field of many lines: the cursor stays in the text, arrows move,
 // Enter takes, Escape and Tab leave.
 import { caretOf } from "../lib/caret.js";
-import { fetchElements } from "../lib/fetching.js";
-import { announce } from "../lib/html.js";
+import { announce, fetchElements } from "../lib/html.js";
 import { typeIn } from "../lib/typing.js";
 
 const ASK_AFTER_MS = 120;

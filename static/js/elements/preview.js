@@ -1,5 +1,5 @@
 // <forllm-preview data-url>: the exact prompt of the draft in the form around it, asked for anew while one writes.
-import { fetchElements } from "../lib/fetching.js";
+import { fetchElements } from "../lib/html.js";
 
 const PATIENCE_MS = 500;
 

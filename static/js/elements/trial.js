@@ -1,7 +1,6 @@
 // <forllm-trial data-url data-ended data-every>: what models do for this page as it comes, until it is finished; looked
 // at every so many milliseconds.
-import { fetchElements } from "../lib/fetching.js";
-import { announce } from "../lib/html.js";
+import { announce, fetchElements } from "../lib/html.js";
 
 const EVERY_MS = 1500;
 
