@@ -20,7 +20,11 @@ class Stop(SystemExit):
 
 
 def heed_signals() -> threading.Event:
-    """Install the handlers (main thread only). The event is set by the first signal, which also raises Stop."""
+    """Install the handlers (main thread only). The event is set by the first signal, which also raises Stop.
+
+    Other threads may wait for the event, the main one may not: the handler runs in it, and would wait for a lock that
+    the interrupted wait holds.
+    """
     stopping = threading.Event()
 
     def heed(number: int, _frame: FrameType | None) -> None:

@@ -43,7 +43,6 @@ def command(config: Config, backend_names: Sequence[str]) -> None:
             settle()
             told = f"{config.workers} workers{_for(backends)}; Ctrl-C ends it"
             click.echo(f"FORLLM works on {config.data_dir} ({told})")
-            # Not by the event: a signal that came while its lock was held would wait for that lock for ever.
             while True:
                 time.sleep(_REST_SECONDS)
         except Stop:

@@ -51,14 +51,15 @@ def rows_html(rows: Sequence[PostRow | PendingRow], *, has_marks: bool = False) 
     macros = cast(_Macros, current_app.jinja_env.get_template("macros/post.html").module)
     settings = current_settings()
     more = settings.zone.key, now().astimezone(settings.zone).date(), settings.shows_link_warning
-    return Markup("").join(
-        macros.pending_row(row)
-        if isinstance(row, PendingRow)
-        else _kept(macros, _Shown(row, has_marks, *more))
-        if _is_worth_keeping(row)
-        else macros.post_row(row, has_marks)
-        for row in rows
-    )
+
+    def html(row: PostRow | PendingRow) -> Markup:
+        if isinstance(row, PendingRow):
+            return macros.pending_row(row)
+        return (
+            _kept(macros, _Shown(row, has_marks, *more)) if _is_worth_keeping(row) else macros.post_row(row, has_marks)
+        )
+
+    return Markup("").join(map(html, rows))
 
 
 def marks_html(rows: Sequence[PostRow | PendingRow]) -> Markup:

@@ -22,7 +22,9 @@ def test_a_new_name_a_count_and_a_dot_are_shown_at_once(browser: Browser) -> Non
     browser.open("/subforums/1/edit")
     browser.send("/subforums/1/edit", {"name": "Attic"})
     assert "Attic" in browser.open("/keys").select_one(".rail__subforums").get_text()
+    assert browser.page.select_one(".rail .unread-dot") is None
     browser.client.post("/api/v1/subforums/1/topics", json={"title": "Pi", "content": "Which?", "ask": [{}]})
     rail = browser.open("/keys").select_one("header.rail")
     assert rail is not None
     assert "1 queued" in " ".join(rail.get_text(" ").split())
+    assert rail.select_one(".unread-dot") is not None
