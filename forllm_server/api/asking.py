@@ -31,6 +31,11 @@ def ask_about(
     asked += ask_mentioned(connection, post, mentioned, already=[each.persona_id for each in asked])
     if is_reply:
         asked += ask_automatic(connection, post, now(), already=[each.persona_id for each in asked])
+    return describe_asked(connection, asked, mentioned)
+
+
+def describe_asked(connection: Connection, asked: Sequence[LlmRequest], mentioned: Mentioned) -> dict[str, Any]:
+    """What came of a text: ``llm_requests``, and ``notes`` on the calls that reached nobody, for JSON."""
     positions = llm_request_store.list_positions(connection) if asked else {}
     items = [{"llm_request": item, "position": positions.get(item.id)} for item in asked]
     return {"llm_requests": LlmRequestOut(many=True).dump(items), "notes": [*mentioned.notes]}

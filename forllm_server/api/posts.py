@@ -2,14 +2,22 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, jsonify
 from sqlalchemy import Connection
 
-from forllm_server.api.asking import ask_about, ask_group, ask_mentioned, ask_one, describe, describe_group
+from forllm_server.api.asking import (
+    ask_about,
+    ask_group,
+    ask_mentioned,
+    ask_one,
+    describe,
+    describe_asked,
+    describe_group,
+)
 from forllm_server.api.attachments import take_files
 from forllm_server.api.contract import Noun, database, listing
 from forllm_server.api.creating import IDEMPOTENCY_KEY, create
-from forllm_server.api.schemas_forum import ExclusionIn, PostChange, PostCreatedOut, PostOut, ReplyIn, RevisionOut
+from forllm_server.api.schemas_forum import ExclusionIn, PostAskedOut, PostChange, PostOut, ReplyIn, RevisionOut
 from forllm_server.api.schemas_llm import AskedTogetherOut, FanOutIn, LlmRequestIn, LlmRequestWholeOut
 from forllm_server.clock import now
 from forllm_server.forum import editing, post_store, revision_store
@@ -32,15 +40,16 @@ def show(post_id: int) -> Post:
 
 @blueprint.route("/posts/<int:post_id>", methods=["PATCH"])
 @blueprint.arguments(PostChange)
-@blueprint.response(200, PostOut)
-def change(values: dict[str, Any], post_id: int) -> Post:
+@blueprint.response(200, PostAskedOut)
+def change(values: dict[str, Any], post_id: int) -> Response:
     """Edit a post; its earlier text is kept. Who is called in the text newly (`@skeptic`) is asked for a reply."""
     with current().database.transaction() as connection:
         before = post_store.get_post(connection, post_id)
         post = editing.edit_post(connection, post_id, editor_id=current_user_id(), now=now(), **values)
-        ask_mentioned(connection, post, find_mentioned(connection, post.content, earlier_text=before.content))
+        mentioned = find_mentioned(connection, post.content, earlier_text=before.content)
+        asked = describe_asked(connection, ask_mentioned(connection, post, mentioned), mentioned)
     current().wake_worker()
-    return ensure_html(database(), [post])[0]
+    return jsonify(PostOut().dump(ensure_html(database(), [post])[0]) | asked)
 
 
 @blueprint.route("/posts/<int:post_id>", methods=["DELETE"])
@@ -73,7 +82,7 @@ def show_revisions(post_id: int) -> dict[str, Any]:
 
 @blueprint.route("/posts/<int:post_id>/replies", methods=["POST"])
 @blueprint.arguments(ReplyIn)
-@blueprint.response(201, PostCreatedOut)
+@blueprint.response(201, PostAskedOut)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 def reply(values: dict[str, Any], post_id: int) -> Response:
     """Reply to a post, and ask for answers to the reply: those named here and those called in its text (`@skeptic`)."""

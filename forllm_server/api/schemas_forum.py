@@ -213,8 +213,8 @@ class TopicCreatedOut(TopicOut):
     notes = _notes()
 
 
-class PostCreatedOut(PostOut):
-    """A new post and what was asked about it."""
+class PostAskedOut(PostOut):
+    """A new or changed post, and what was asked about it by this."""
 
     llm_requests = fields.List(fields.Nested(LlmRequestOut), required=True)
     notes = _notes()

@@ -384,3 +384,6 @@ class PromptEstimateOut(Schema):
     addition = fields.Nested(
         AdditionOut, required=True, allow_none=True, metadata={"description": "Null as long as there is no model."}
     )
+    notes = fields.List(
+        fields.String(), required=True, metadata={"description": "A sentence for each call that would reach nobody."}
+    )

@@ -20,8 +20,6 @@ def insert_batch(connection: Connection, new: NewBatch, lines: Sequence[Sequence
     values = {
         "owner_id": new.owner_id,
         "subforum_id": new.subforum_id,
-        "topic_id": new.topic_id,
-        "root_post_id": new.root_post_id,
         "place": new.place.value,
         "title": new.title,
         "template": new.template,

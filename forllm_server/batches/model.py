@@ -106,8 +106,6 @@ class NewBatch:
 
     owner_id: int
     subforum_id: int
-    topic_id: int | None
-    root_post_id: int | None
     place: Place
     title: str
     template: str

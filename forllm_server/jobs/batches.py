@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from forllm_server import log
 from forllm_server.batches import batch_store, cell_store, verdict_store
-from forllm_server.batches.making import BatchDraft, Prepared, prepare
+from forllm_server.batches.making import BatchDraft, prepare
 from forllm_server.batches.model import Batch, BatchAsk, Judge, NewBatch, Place, State
 from forllm_server.catalog.choosing import choose_model
 from forllm_server.catalog.naming import read_model_names
@@ -30,22 +30,9 @@ def create_batch(connection: Connection, draft: BatchDraft, *, owner_id: int, no
     get_subforum(connection, draft.subforum_id)
     asks = tuple(list_asks(connection, draft))
     judge = find_judge(connection, draft)
-    topic_id, root_post_id = None, None
-    if draft.place is Place.GRID:
-        topic, post = open_topic(
-            connection,
-            owner_id=owner_id,
-            subforum_id=draft.subforum_id,
-            title=draft.title,
-            content=_root_words(draft, prepared),
-            now=now,
-        )
-        topic_id, root_post_id = topic.id, post.id
     new = NewBatch(
         owner_id=owner_id,
         subforum_id=draft.subforum_id,
-        topic_id=topic_id,
-        root_post_id=root_post_id,
         place=draft.place,
         title=draft.title.strip(),
         template=draft.template,
@@ -57,6 +44,16 @@ def create_batch(connection: Connection, draft: BatchDraft, *, owner_id: int, no
         judge=judge,
     )
     batch = batch_store.insert_batch(connection, new, prepared.lines, now)
+    if draft.place is Place.GRID:
+        topic, post = open_topic(
+            connection,
+            owner_id=owner_id,
+            subforum_id=draft.subforum_id,
+            title=draft.title,
+            content=_root_words(draft, batch),
+            now=now,
+        )
+        batch_store.update_batch(connection, batch.id, topic_id=topic.id, root_post_id=post.id)
     stage(connection, batch.id, now)
     log.event("batch.created", batch=batch.id, lines=batch.line_count, asks=len(asks))
     return batch_store.get_batch(connection, batch.id)
@@ -173,7 +170,7 @@ def _model_words(connection: Connection, model_id: int | None) -> str:
     return read_model_names(connection).words(chosen.model.name) if chosen else ""
 
 
-def _root_words(draft: BatchDraft, prepared: Prepared) -> str:
+def _root_words(draft: BatchDraft, batch: Batch) -> str:
     quoted = "\n".join(f"> {line}" for line in draft.template.strip().splitlines())
-    number = len(prepared.lines)
-    return f"A batch of {number:,} {'line' if number == 1 else 'lines'}, each of them asked alone:\n\n{quoted}"
+    lines = f"{batch.line_count:,} {'line' if batch.line_count == 1 else 'lines'}"
+    return f"A [batch](/batches/{batch.id}) of {lines}, each of them asked alone:\n\n{quoted}"

@@ -17,7 +17,7 @@ from forllm_server.forum import post_store, topic_store
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.generating import generate_answer
 from forllm_server.jobs.own_personas import find_own_persona, make_own_persona
-from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
+from forllm_server.jobs.prompting import ContextSize, context_of, counter_for, instructions_of
 from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.morning import gist_store, report_store
 from forllm_server.morning.figures import news_of
@@ -145,6 +145,8 @@ class _Subject:
     question: str
     replies: tuple[Said, ...]
     version: PersonaVersion
+    #: the persona's, filled in
+    instructions: str
     record: BackendRecord
     model: Model
     settings: Settings
@@ -202,28 +204,32 @@ def _read_subject(connection: Connection, request: LlmRequest) -> _Subject:
     replies = tuple(Said(post.author_name, post.content) for post in posts if not post.is_deleted)
     if not replies:
         raise Hopeless("The replies were deleted while this waited.", cause=Cause.SUBJECT_GONE)
+    version = version_store.get_version(connection, request.persona_version_id or 0)
+    settings = read_settings(connection)
     return _Subject(
         day=date.fromisoformat(str(request.input["day"])),
         topic_id=topic.id,
         title=topic.title,
         question=question.content,
         replies=replies,
-        version=version_store.get_version(connection, request.persona_version_id or 0),
+        version=version,
+        instructions=instructions_of(
+            connection, version, settings, subforum_id=topic.subforum_id, topic_title=topic.title
+        ),
         record=record,
         model=model,
-        settings=read_settings(connection),
+        settings=settings,
     )
 
 
 def _prompt(subject: _Subject, context: ContextSize, **how: Any) -> Assembled:
     reply_tokens = int(how["parameters"]["max_tokens"])
     per_token = subject.model.characters_per_token or DEFAULT_CHARACTERS_PER_TOKEN
-    instructions = subject.version.instructions.strip()
-    room = int((context.tokens - reply_tokens) * per_token * _CAREFUL) - len(instructions) - 600
+    room = int((context.tokens - reply_tokens) * per_token * _CAREFUL) - len(subject.instructions) - 600
     text = gist_prompt(subject.title, subject.question, subject.replies, room_characters=max(room, 0))
     try:
         return assemble(
-            instructions=instructions,
+            instructions=subject.instructions,
             turns=(Turn(0, "user", text),),
             counter=how["counter"],
             context_tokens=context.tokens,

@@ -5,6 +5,7 @@ it goes on with the next pair.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from forllm_server import log
 from forllm_server.catalog import model_store
 from forllm_server.catalog.model import Model
 from forllm_server.db import Database
+from forllm_server.errors import NotFound
 from forllm_server.experiments import asking_store, experiment_store, pair_store
 from forllm_server.experiments.model import Experiment, PairToAsk, State
 from forllm_server.jobs.asking import default_parameters
@@ -39,7 +41,12 @@ def tend_experiments(database: Database, now: datetime) -> int:
     """
     with database.read() as connection:
         unfinished = experiment_store.list_unfinished_ids(connection)
-    return sum(_tend(database, experiment_id, now) for experiment_id in unfinished)
+    made = 0
+    for experiment_id in unfinished:
+        # One that was deleted meanwhile keeps no other one waiting.
+        with suppress(NotFound):
+            made += _tend(database, experiment_id, now)
+    return made
 
 
 def _tend(database: Database, experiment_id: int, now: datetime) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from forllm_server.catalog.model import BackendRecord, Model
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.generating import Written, generate_answer
-from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
+from forllm_server.jobs.prompting import ContextSize, context_of, counter_for, instructions_of
 from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.personas import version_store
 from forllm_server.personas.model import PersonaVersion
@@ -27,6 +27,8 @@ class Bench:
     """Who judges, and on what: read in one transaction."""
 
     version: PersonaVersion
+    #: the persona's, filled in; a judge is told of no place
+    instructions: str
     record: BackendRecord
     model: Model
     settings: Settings
@@ -58,7 +60,8 @@ def read_bench(connection: Connection, request: LlmRequest) -> Bench:
     """Raises Hopeless when the model or its backend is gone."""
     record, model = read_model(connection, request)
     version = version_store.get_version(connection, request.persona_version_id or 0)
-    return Bench(version, record, model, read_settings(connection))
+    settings = read_settings(connection)
+    return Bench(version, instructions_of(connection, version, settings), record, model, settings)
 
 
 def hear(context: JobContext, job: Job, bench: Bench, text: str) -> Opinion:
@@ -67,7 +70,7 @@ def hear(context: JobContext, job: Job, bench: Bench, text: str) -> Opinion:
     backend = context.connect(bench.record, bench.settings)
     counter = counter_for(bench.model, backend)
     size = context_of(bench.record.kind, bench.model, parameters, bench.settings)
-    prompt = _prompt(bench.version, text, size, counter, int(parameters["max_tokens"]))
+    prompt = _prompt(bench, text, size, counter, int(parameters["max_tokens"]))
     request = generation_request(bench.model, prompt, size, parameters)
     job.raise_if_interrupted()
     with context.ledger.span(bench.record) as span:
@@ -75,18 +78,16 @@ def hear(context: JobContext, job: Job, bench: Bench, text: str) -> Opinion:
     return Opinion(written, asdict(written.generation.usage) | span.facts(bench.settings))
 
 
-def _prompt(
-    version: PersonaVersion, text: str, size: ContextSize, counter: TokenCounter, reply_tokens: int
-) -> Assembled:
+def _prompt(bench: Bench, text: str, size: ContextSize, counter: TokenCounter, reply_tokens: int) -> Assembled:
     try:
         return assemble(
-            instructions=version.instructions.strip(),
+            instructions=bench.instructions,
             turns=(Turn(0, "user", text),),
             counter=counter,
             context_tokens=size.tokens,
             context_source=size.source,
             reply_tokens=reply_tokens,
-            persona_name=version.name,
+            persona_name=bench.version.name,
         )
     except DoesNotFit as error:
         raise Hopeless(error.message, cause=Cause.PROMPT_TOO_LONG) from error

@@ -10,7 +10,14 @@ from forllm_server.catalog.choosing import choose_model
 from forllm_server.forum import post_store, topic_store
 from forllm_server.jobs.asking import default_parameters
 from forllm_server.jobs.forecast import NewAsk
-from forllm_server.jobs.prompting import Question, build_prompt, context_of, counter_for, read_question
+from forllm_server.jobs.prompting import (
+    Question,
+    build_prompt,
+    context_of,
+    counter_for,
+    instructions_of,
+    read_question,
+)
 from forllm_server.personas.choosing import choose
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.personas.parameters import merge
@@ -106,7 +113,11 @@ def _with_draft(
 ) -> Question:
     own = ThreadPost(0, "You", None, draft.text)
     if draft.parent_id is None:
-        return Question(draft.title, (own,), 0, version, 1, read_settings(connection).custom_instructions)
+        settings = read_settings(connection)
+        instructions = instructions_of(
+            connection, version, settings, subforum_id=draft.subforum_id, topic_title=draft.title
+        )
+        return Question(draft.title, (own,), 0, version, 1, instructions, settings.custom_instructions)
     above = read_question(
         connection, post_id=draft.parent_id, version=version, parameters=parameters, is_for_reply=True
     )

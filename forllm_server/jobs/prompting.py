@@ -6,15 +6,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from forllm_server import clock
 from forllm_server.backends.base import Backend
 from forllm_server.catalog.model import BackendKind, Model
-from forllm_server.forum import post_store, topic_store
+from forllm_server.forum import post_store, subforum_store, topic_store
 from forllm_server.forum.model import Post
 from forllm_server.jobs.surroundings import find_ambient, find_stand_ins
 from forllm_server.personas import version_store
 from forllm_server.personas.model import PersonaVersion
 from forllm_server.prompts.ambient import NOTHING, Ambient
 from forllm_server.prompts.assemble import PERSONA_FIRST, THREAD_FIRST, Assembled, assemble
+from forllm_server.prompts.placeholders import fill_in, has_placeholder
 from forllm_server.prompts.thread import (
     NEAREST_ANCESTORS,
     StandIn,
@@ -41,6 +43,8 @@ class Question:
     left_out_count: int
     version: PersonaVersion
     question_version: int
+    #: the persona's, filled in
+    instructions: str
     custom_instructions: str = ""
     #: what is asked of the persona besides, for this reply alone
     task: str = ""
@@ -80,16 +84,42 @@ def read_question(
     posts = tuple(_thread_post(post, persona_ids) for post in ancestry.posts)
     settings = read_settings(connection)
     if is_alone:
-        return Question("", posts[-1:], 0, version, asked.version, settings.custom_instructions)
+        instructions = instructions_of(connection, version, settings)
+        return Question("", posts[-1:], 0, version, asked.version, instructions, settings.custom_instructions)
     return Question(
         title=topic.title,
         posts=posts,
         left_out_count=ancestry.left_out,
         version=version,
         question_version=asked.version,
+        instructions=instructions_of(
+            connection, version, settings, subforum_id=topic.subforum_id, topic_title=topic.title
+        ),
         custom_instructions=settings.custom_instructions,
         stand_ins=find_stand_ins(connection, ancestry, parameters, is_for_reply=is_for_reply),
         ambient=find_ambient(connection, ancestry, parameters, settings, is_for_reply=is_for_reply),
+    )
+
+
+def instructions_of(
+    connection: Connection,
+    version: PersonaVersion,
+    settings: Settings,
+    *,
+    subforum_id: int | None = None,
+    topic_title: str = "",
+) -> str:
+    """A persona's instructions, filled in for this day and, where they are told, this place."""
+    instructions = version.instructions.strip()
+    if not has_placeholder(instructions):
+        return instructions
+    subforum = subforum_store.find_subforum(connection, subforum_id) if subforum_id is not None else None
+    return fill_in(
+        instructions,
+        today=clock.now().astimezone(settings.zone).date(),
+        persona=version.name,
+        subforum=subforum.name if subforum else "",
+        topic=topic_title,
     )
 
 
@@ -133,7 +163,7 @@ class _How:
 
 def _laid_out(question: Question, how: _How, turns: Sequence[Turn], left_out_count: int) -> Assembled:
     return assemble(
-        instructions=question.version.instructions.strip(),
+        instructions=question.instructions,
         task=question.task,
         turns=turns,
         counter=how.counter,

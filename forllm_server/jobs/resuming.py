@@ -17,8 +17,9 @@ from forllm_server.queue.model import Happening, LlmRequest, LlmRequestEvent, Pa
 #: What the stored account of a prompt tells besides: whose it is, and whose text it went on with.
 RUN = "run"
 RESUMED_RUN = "resumed_run"
-#: A server that begins again instead of going on repeats this much or more of the beginning, word for word.
-_SHORTEST_ECHO = 24
+#: Characters. A shorter beginning is cheaper to write anew than to go on with; and only from here on is an answer that
+#: repeats it word for word surely one of a server that began again instead of going on.
+SHORTEST_BEGINNING = 24
 #: Events between two runs that say nothing of how the earlier one ended.
 _BETWEEN = frozenset({Happening.CLAIMED, Happening.DUE, Happening.HELD, Happening.MOVED, Happening.RUN_NOW})
 
@@ -51,16 +52,18 @@ def find_beginning(connection: Connection, request: LlmRequest) -> Beginning | N
 
 
 def beginning_of(partial: Partial, prompt: Prompt) -> Beginning | None:
-    """The partial text with its own prompt; None when they do not belong together or nothing was said yet.
+    """The partial text with its own prompt; None when they do not belong together or hardly anything was said yet.
 
     Trailing blanks go: chat templates drop them, and models write them themselves. A text with thinking before it is
-    not gone on with, for no server takes a thought back.
+    not gone on with, for no server takes a thought back; nor is one of a few words.
     """
     is_resumed = prompt.breakdown.get(RESUMED_RUN) is not None
     text = partial.text.rstrip()
+    if is_resumed and partial.run == prompt.breakdown.get(RUN):
+        text = _said_once(str(prompt.messages[-1]["content"]), text)
     if partial.run not in (prompt.breakdown.get(RUN), prompt.breakdown.get(RESUMED_RUN)):
         return None
-    if not text or partial.thinking.strip():
+    if len(text) < SHORTEST_BEGINNING or partial.thinking.strip():
         return None
     return Beginning(partial.run, text, prompt.layout, prompt.messages[:-1] if is_resumed else prompt.messages)
 
@@ -85,6 +88,14 @@ def was_broken_off(events: Sequence[LlmRequestEvent]) -> bool:
 
 def joined(beginning: str, rest: str) -> str:
     """The whole answer. A server that began again instead of going on has said the beginning twice: once is enough."""
-    if len(beginning) >= _SHORTEST_ECHO and rest.lstrip().startswith(beginning):
+    if rest.lstrip().startswith(beginning):
         return rest.lstrip()
     return beginning + rest
+
+
+def _said_once(beginning: str, text: str) -> str:
+    """What a run that went on with ``beginning`` has written so far, in case it had begun again when it broke off."""
+    rest = text.removeprefix(beginning)
+    if rest == text:
+        return text
+    return beginning if beginning.startswith(rest.strip()) else joined(beginning, rest)

@@ -17,7 +17,7 @@ from forllm_server.forum import post_store, topic_store
 from forllm_server.forum.model import Post
 from forllm_server.jobs.context import JobContext
 from forllm_server.jobs.generating import Written, generate_answer
-from forllm_server.jobs.prompting import ContextSize, context_of, counter_for
+from forllm_server.jobs.prompting import ContextSize, context_of, counter_for, instructions_of
 from forllm_server.jobs.subject import generation_request, read_model
 from forllm_server.jobs.summarising import NAME, covered_of, is_shown, list_posts_to_sum_up, refuse_nothing
 from forllm_server.personas import version_store
@@ -62,6 +62,8 @@ class _Subject:
     base: SummaryVersion | None
     base_post_ids: frozenset[int]
     version: PersonaVersion
+    #: the persona's, filled in
+    instructions: str
     record: BackendRecord
     model: Model
     settings: Settings
@@ -151,9 +153,8 @@ class _Writing:
         """The room of a step in characters, and the steps. Raises Hopeless."""
         subject = self.subject
         per_token = subject.model.characters_per_token or DEFAULT_CHARACTERS_PER_TOKEN
-        instructions = subject.version.instructions.strip()
         free = self.context.tokens - self.reply_tokens
-        room = max(int(free * per_token * share) - len(instructions) - _FRAME, 0)
+        room = max(int(free * per_token * share) - len(subject.instructions) - _FRAME, 0)
         said = [Said(post.author_name, post.content) for post in subject.new_posts]
         held = len(subject.base.content) if subject.base else 0
         try:
@@ -211,7 +212,7 @@ class _Writing:
 
 def _prompt(subject: _Subject, text: str, context: ContextSize, counter: TokenCounter, reply_tokens: int) -> Assembled:
     return assemble(
-        instructions=subject.version.instructions.strip(),
+        instructions=subject.instructions,
         turns=(Turn(0, "user", text),),
         counter=counter,
         context_tokens=context.tokens,
@@ -247,6 +248,8 @@ def _read_subject(connection: Connection, request: LlmRequest) -> _Subject:
     except Invalid as error:
         raise Hopeless(error.message, cause=Cause.SUBJECT_GONE) from error
     base, base_post_ids = _base(connection, summary, posts, is_anew=bool(request.input.get("is_anew")))
+    version = version_store.get_version(connection, request.persona_version_id or 0)
+    settings = read_settings(connection)
     return _Subject(
         summary=summary,
         anchor=anchor,
@@ -255,10 +258,13 @@ def _read_subject(connection: Connection, request: LlmRequest) -> _Subject:
         posts=tuple(posts),
         base=base,
         base_post_ids=base_post_ids,
-        version=version_store.get_version(connection, request.persona_version_id or 0),
+        version=version,
+        instructions=instructions_of(
+            connection, version, settings, subforum_id=topic.subforum_id, topic_title=topic.title
+        ),
         record=record,
         model=model,
-        settings=read_settings(connection),
+        settings=settings,
     )
 
 

@@ -1,11 +1,12 @@
 """Code blocks in colour: Pygments with class names, for a list of languages, within a budget of time and size.
 
 Pygments is quadratic nearly everywhere (8 KiB of trivial text cost some lexers 6 s), so it never guesses, takes
-16 KiB at most and is given up after half a second; the block is then shown plain.
+16 KiB at most and is given up after half a second of processor time; the block is then shown plain.
 """
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 
-from forllm_server import clock
 from forllm_server.markup.faults import PARSER_FAULTS
 
 MAX_BLOCK_CHARS = 16 * 1024
@@ -90,13 +90,13 @@ def highlight(code: str, language: str, budget: Budget) -> str:
     lexer = find_lexer(language)
     if lexer is None or len(code) > MAX_BLOCK_CHARS or budget.seconds <= 0 or budget.chars <= 0:
         return escape(code, quote=False)
-    began = clock.monotonic()
+    began = time.thread_time()
     try:
         with _interrupted_after(min(BLOCK_SECONDS, budget.seconds)):
             coloured = _colour(code, lexer, deadline=began + min(BLOCK_SECONDS, budget.seconds))
     except (_TooSlow, *PARSER_FAULTS):
         coloured = None
-    budget.seconds -= clock.monotonic() - began
+    budget.seconds -= time.thread_time() - began
     if coloured is None or len(coloured) > budget.chars:
         return escape(code, quote=False)
     budget.chars -= len(coloured)
@@ -117,7 +117,7 @@ def _lexer(name: str) -> Lexer:
 def _colour(code: str, lexer: Lexer, *, deadline: float) -> str | None:
     tokens = []
     for kind, value in lexer.get_tokens(code):
-        if clock.monotonic() > deadline:
+        if time.thread_time() > deadline:
             raise _TooSlow
         tokens.append((kind, value))
     if "".join(value for _, value in tokens) != code:

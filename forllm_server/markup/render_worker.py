@@ -4,16 +4,25 @@ import atexit
 import subprocess
 import sys
 import threading
+from math import inf
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 import forllm_server
+from forllm_server import clock
 from forllm_server.markup.faults import Unrenderable
 from forllm_server.markup.render_child import read_message, write_message
 
-#: A job's budget. Waiting for a child to start is not counted.
+#: A job's budget, of processor time: on a busy machine an ordinary text takes longer, but costs no more. Waiting for a
+#: child to start is not counted.
 JOB_SECONDS = 1.5
+#: How often its budget may pass on the clock. Then it is over even for a child that waited for the processor.
+_PATIENCE = 4
 START_SECONDS = 30.0
+#: Systems count processor time in hundredths or so.
+_SHORTEST_LOOK_SECONDS = 0.02
 
 
 class RenderWorker:
@@ -36,7 +45,8 @@ class RenderWorker:
         """The HTML. Raises Unrenderable when the child says so, takes too long or dies over it."""
         with self._lock:
             child = self._ready_child()
-            answer = _timed(child, self._job_seconds, {"source": source, "anchor_prefix": anchor_prefix})
+            budget = _Budget(child, self._job_seconds, self._job_seconds * _PATIENCE)
+            answer = _talk(child, budget, {"source": source, "anchor_prefix": anchor_prefix})
             if answer is None:
                 self._replace()
                 raise Unrenderable("rendering it took too long or too much memory")
@@ -62,7 +72,7 @@ class RenderWorker:
         if child is None:
             raise Unrenderable("the process that renders could not be started")
         if not self._is_ready:
-            if _timed(child, self._start_seconds, None) is None:
+            if _talk(child, _Budget(child, self._start_seconds, self._start_seconds), None) is None:
                 self._kill()
                 raise Unrenderable("the process that renders did not start")
             self._is_ready = True
@@ -96,26 +106,66 @@ class RenderWorker:
             _close(pipe)
 
 
-def _timed(
-    child: "subprocess.Popen[bytes]", seconds: float, message: dict[str, str] | None
-) -> dict[str, object] | None:
-    """Send the message, if any, and read the answer; None when the child is gone, or was killed after ``seconds``.
+class _Budget:
+    """Ends a child that used more than ``cpu_seconds`` of processor time since now, or ``clock_seconds`` in all.
 
     A timer kills it: that ends both a blocked write and a blocked read on every system.
     """
-    if child.stdin is None or child.stdout is None:
-        return None
-    timer = threading.Timer(seconds, child.kill)
-    timer.daemon = True
-    timer.start()
+
+    def __init__(self, child: "subprocess.Popen[bytes]", cpu_seconds: float, clock_seconds: float) -> None:
+        self._child = child
+        self._cpu_ends_at = _cpu_seconds(child) + cpu_seconds
+        self._ends_at = clock.monotonic() + clock_seconds
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._timer = self._started_timer(min(cpu_seconds, clock_seconds))
+
+    def close(self) -> None:
+        """The job is done: the child lives on."""
+        with self._lock:
+            self._is_over = True
+            self._timer.cancel()
+
+    def _started_timer(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(seconds, self._look)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _look(self) -> None:
+        with self._lock:
+            if self._is_over:
+                return
+            left = min(self._cpu_ends_at - _cpu_seconds(self._child), self._ends_at - clock.monotonic())
+            if left > 0:
+                self._timer = self._started_timer(max(left, _SHORTEST_LOOK_SECONDS))
+            else:
+                self._child.kill()
+
+
+def _cpu_seconds(child: "subprocess.Popen[bytes]") -> float:
+    """What the child has used so far; endlessly much when it is gone."""
     try:
+        times = psutil.Process(child.pid).cpu_times()
+    except psutil.Error:
+        return inf
+    return float(times.user + times.system)
+
+
+def _talk(
+    child: "subprocess.Popen[bytes]", budget: _Budget, message: dict[str, str] | None
+) -> dict[str, object] | None:
+    """Send the message, if any, and read the answer; None when the child is gone, or was killed over its budget."""
+    try:
+        if child.stdin is None or child.stdout is None:
+            return None
         if message is not None:
             write_message(child.stdin, message)
         return read_message(child.stdout)
     except OSError:
         return None
     finally:
-        timer.cancel()
+        budget.close()
 
 
 def _close(pipe: IO[bytes] | None) -> None:

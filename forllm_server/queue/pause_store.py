@@ -1,6 +1,7 @@
 """Rows of ``queue_pauses``: one for the whole queue at most, and one for each backend."""
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from forllm_server.db import metadata
 from forllm_server.queue.model import Pause
@@ -18,22 +19,32 @@ def list_pauses(connection: Connection) -> dict[int, Pause]:
     return {row.scope: Pause(*row) for row in connection.execute(_ALL)}
 
 
-def replace_pause(connection: Connection, pause: Pause) -> None:
-    delete_pause(connection, pause.scope)
-    connection.execute(
-        insert(queue_pauses).values(
-            scope=pause.scope,
-            until=pause.until,
-            reason=pause.reason,
-            created_at=pause.created_at,
-            is_by_machine=pause.is_by_machine,
-        )
+def replace_pause(connection: Connection, pause: Pause) -> bool:
+    """Set a pause in place of the one that is there; whether it was set.
+
+    A machine's is not, where a person's holds: one statement, for a person may pause at the very same moment.
+    """
+    values = {
+        "until": pause.until,
+        "reason": pause.reason,
+        "created_at": pause.created_at,
+        "is_by_machine": pause.is_by_machine,
+    }
+    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert_here(queue_pauses).values(scope=pause.scope, **values)
+    gives_way = or_(_c.is_by_machine, _c.until <= pause.created_at) if pause.is_by_machine else None
+    return (
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["scope"], set_=values, where=gives_way)
+        ).rowcount
+        > 0
     )
 
 
-def delete_pause(connection: Connection, scope: int) -> bool:
-    """Whether there was one."""
-    return connection.execute(delete(queue_pauses).where(_c.scope == scope)).rowcount > 0
+def delete_pause(connection: Connection, scope: int, *, is_by_machine: bool = False) -> bool:
+    """Whether there was one; ``is_by_machine``: one that a machine set."""
+    statement = delete(queue_pauses).where(_c.scope == scope)
+    return connection.execute(statement.where(_c.is_by_machine) if is_by_machine else statement).rowcount > 0
 
 
 def has_backend(connection: Connection, backend_id: int) -> bool:

@@ -35,11 +35,10 @@ def pause(
         raise Invalid("The pause would be over already. Give a time that is still to come.", field="until")
     if len(reason) > LONGEST_REASON:
         raise Invalid(f"The reason may have {LONGEST_REASON} characters.", field="reason")
-    known = pause_store.list_pauses(connection).get(scope)
-    if is_by_machine and known is not None and not known.is_by_machine and _holds(known, now):
-        return known
     made = Pause(scope, until, reason.strip(), now, is_by_machine)
-    pause_store.replace_pause(connection, made)
+    while not pause_store.replace_pause(connection, made):
+        if known := pause_store.list_pauses(connection).get(scope):
+            return known
     bump_versions(connection, None)
     if not is_by_machine:
         # What the machine does by itself is told where it decides.
@@ -50,10 +49,8 @@ def pause(
 def resume(connection: Connection, *, backend_id: int | None, is_by_machine: bool = False) -> bool:
     """End a pause. A machine ends only its own. Returns whether there was one to end. Raises NotFound (backend)."""
     scope = _scope(connection, backend_id)
-    known = pause_store.list_pauses(connection).get(scope)
-    if known is None or (is_by_machine and not known.is_by_machine):
+    if not pause_store.delete_pause(connection, scope, is_by_machine=is_by_machine):
         return False
-    pause_store.delete_pause(connection, scope)
     bump_versions(connection, None)
     if not is_by_machine:
         log_on_commit(connection, "queue.resumed", backend=backend_id)

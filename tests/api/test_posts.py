@@ -23,6 +23,16 @@ def test_a_call_that_reaches_nobody_is_told(client: FlaskClient, topic: dict[str
     assert client.post(address, json={"content": "Thanks."}).get_json()["notes"] == []
 
 
+def test_an_edit_tells_whom_it_asks_and_which_calls_reach_nobody(client: FlaskClient, topic: dict[str, int]) -> None:
+    address = f"/api/v1/posts/{topic['post_id']}"
+    edited = client.patch(address, json={"content": "@assistant and @nobody, when?"}).get_json()
+    assert [item["persona_id"] for item in edited["llm_requests"]] == [1]
+    assert edited["notes"] == ["@nobody names no persona, so nobody was asked by it."]
+    assert edited["content_html"]
+    again = client.patch(address, json={"content": "@assistant and @nobody, when and how?"}).get_json()
+    assert (again["llm_requests"], again["notes"]) == ([], [])
+
+
 def test_editing_keeps_the_earlier_text(client: FlaskClient, topic: dict[str, int]) -> None:
     address = f"/api/v1/posts/{topic['post_id']}"
     edited = client.patch(address, json={"content": "When?", "expected_version": 1}).get_json()

@@ -28,6 +28,25 @@ def test_a_draft_that_does_not_fit_says_why(client: FlaskClient, topic: dict[str
     assert "do not fit" in estimate["problem"]
 
 
+def test_who_is_called_in_the_text_is_counted_too(client: FlaskClient, topic: dict[str, int]) -> None:
+    for name in ("Skeptic", "Poet"):
+        assert client.post("/api/v1/personas", json={"name": name, "instructions": "Doubt."}).status_code == 201
+    text = "@poet @skeptic>@assistant and @nobody: why?"
+    estimate = client.post(ADDRESS, json={"text": text, "parent_id": topic["post_id"]}).get_json()
+    assert estimate["persona_name"] == "Poet"
+    assert estimate["addition"]["words"].startswith("adds 3 replies")
+    assert estimate["notes"] == ["@nobody names no persona, so nobody was asked by it."]
+    asked = client.post(f"/api/v1/posts/{topic['post_id']}/replies", json={"content": text}).get_json()
+    assert len(asked["llm_requests"]) == 3
+
+
+def test_who_is_asked_and_called_as_well_is_counted_once(client: FlaskClient, topic: dict[str, int]) -> None:
+    draft = {"text": "@assistant why?", "parent_id": topic["post_id"], "persona_id": 1}
+    estimate = client.post(ADDRESS, json=draft).get_json()
+    assert estimate["addition"]["words"].startswith("adds 1 reply")
+    assert estimate["notes"] == []
+
+
 def test_counting_stores_nothing(client: FlaskClient, topic: dict[str, int]) -> None:
     client.post(ADDRESS, json={"text": "x", "parent_id": topic["post_id"]})
     assert client.get("/api/v1/llm-requests").get_json()["items"] == []

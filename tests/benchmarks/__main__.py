@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from forllm_server.clock import now
@@ -53,6 +54,9 @@ def main() -> None:
         help=f"one part; may be given several times. Only so: {', '.join(LONG)}, which take long",
     )
     parser.add_argument("--folder", type=Path, help="where to measure: a folder on the disk that matters")
+    parser.add_argument(
+        "--passages", type=int, metavar="N", help="of saturation: each way of asking so often, instead of three times"
+    )
     parser.add_argument("--kill", action="store_true", help="strike real processes at random instead of measuring")
     parser.add_argument("--disturbances", type=int, default=200, metavar="N", help="with --kill: how often")
     parser.add_argument("--seed", type=int, help="with --kill: the same blows as a run that told this seed")
@@ -60,6 +64,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.folder is not None and not chosen.folder.is_dir():
         parser.error(f"{chosen.folder} is no folder. Make it first, on the disk that is to be measured.")
+    if chosen.passages is not None and chosen.passages < 1:
+        parser.error("--passages is a number from 1.")
     if chosen.kill:
         _kill(chosen)
     else:
@@ -82,6 +88,8 @@ def _kill(chosen: argparse.Namespace) -> None:
 
 def _measure(chosen: argparse.Namespace) -> None:
     scale = QUICK if chosen.quick else FULL
+    if chosen.passages is not None:
+        scale = replace(scale, passages=chosen.passages)
     rows: list[Row] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="forllm-bench-", dir=chosen.folder) as name:

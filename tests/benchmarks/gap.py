@@ -80,7 +80,7 @@ def measure_gap(folder: Path, scale: Scale) -> list[Row]:
         ends_at = clock.monotonic() + 600
         while count_live(installation):
             assert clock.monotonic() < ends_at, "it takes too long"
-            time.sleep(0.05)
+            time.sleep(0.5)
         found, counted = server.gaps(), server.counted
     told = f"{max(found):.0f} ms at most; {counted / number:.1f} texts counted by the server for each request"
     return [

@@ -15,10 +15,12 @@ from forllm_server.batches.model import UNDECIDED, Batch, Place, Progress, State
 from forllm_server.batches.reading import Table
 from forllm_server.db import Database, metadata
 from forllm_server.errors import Conflict, Invalid, NotFound
+from forllm_server.forum import post_store
 from forllm_server.forum.topics import delete_topic
 from forllm_server.jobs import batches as rules
 from forllm_server.jobs import staging
 from forllm_server.jobs.staging import tend_batches
+from forllm_server.personas.editing import create_persona
 from forllm_server.queue.llm_request_store import insert_llm_request
 from forllm_server.queue.prompt_store import find_prompt
 from tests.hooks.making import add, calls
@@ -284,6 +286,25 @@ def test_a_line_is_asked_alone_and_its_answer_is_checked(evening: Evening) -> No
     failed = ("matches “^no”", "fits the JSON Schema “Nothing”: it is no JSON")
     assert [(cell.text, cell.failed_checks) for cell in cells] == [("yes", failed)] * 2
     assert get(evening.database, batch.id).finished_at is not None
+
+
+def test_the_topic_of_a_grid_leads_to_the_grid(forum: Forum) -> None:
+    database, world = forum
+    batch = create(database, world)
+    with database.read() as connection:
+        root = post_store.get_post(connection, batch.root_post_id or 0)
+    assert root.topic_id == batch.topic_id
+    assert root.content.startswith(f"A [batch](/batches/{batch.id}) of 3 lines,")
+
+
+def test_a_line_that_is_asked_alone_tells_no_place(evening: Evening) -> None:
+    with evening.database.transaction() as connection:
+        persona = create_persona(
+            connection, owner_id=LOCAL_USER, name="Clerk", instructions="{{persona}}: {{topic}}.", now=clock.now()
+        )
+    create(evening.database, evening.world, lines=1, persona_ids=(persona.id,))
+    assert evening.run()
+    assert evening.server.chats[-1]["messages"][0]["content"] == "Clerk: this topic."
 
 
 @pytest.mark.slow

@@ -211,6 +211,14 @@ def test_a_failed_answer_is_told_and_tried_again(trial: Trial) -> None:
     assert trial.progress(experiment).answered == 3
 
 
+def test_one_that_was_deleted_meanwhile_keeps_no_other_waiting(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "IN_QUEUE", 2)
+    experiment = trial.start(trial.create())
+    monkeypatch.setattr(experiment_store, "list_unfinished_ids", lambda _connection: [99, experiment.id])
+    trial.run(experiment)
+    assert trial.get(experiment).asked_count == 3
+
+
 def test_only_so_many_are_in_the_queue_and_the_rest_follows(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "IN_QUEUE", 2)
     experiment = trial.start(trial.create())

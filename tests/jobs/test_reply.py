@@ -1,5 +1,7 @@
 """A reply from the question to the post, on a real database and a server that speaks llama.cpp's protocol."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from forllm_server import clock
@@ -9,7 +11,9 @@ from forllm_server.forum.editing import add_reply, delete_post, edit_post
 from forllm_server.forum.model import AuthorKind
 from forllm_server.forum.topics import delete_topic
 from forllm_server.personas.editing import change_persona, create_persona, delete_persona
+from forllm_server.personas.persona_store import get_persona
 from forllm_server.queue.model import Cause, Lane, Status
+from forllm_server.settings.values import change_settings
 from tests.jobs.conftest import Evening
 from tests.support.scripted_server import Script
 from tests.support.world import LOCAL_USER
@@ -39,6 +43,26 @@ def test_the_exact_prompt_that_was_sent_is_kept(evening: Evening) -> None:
     assert prompt.messages[-1]["content"].endswith("Which file system for two disks?")
     assert prompt.breakdown["context_tokens"] == 4096
     assert prompt.breakdown["is_complete"]
+
+
+def test_gaps_in_the_instructions_are_filled_in_when_the_persona_is_asked(
+    evening: Evening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the day in the forum's zone: in Auckland it is Monday already."""
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 11, 22, 20, 0, tzinfo=UTC))
+    instructions = "You are {{persona}}. It is {{weekday}}, {{date}}. Of {{topic}} in {{subforum}}: {{this}}."
+    with evening.database.transaction() as connection:
+        change_settings(connection, {"timezone": "Pacific/Auckland"}, clock.now())
+        persona = create_persona(
+            connection, owner_id=LOCAL_USER, name="Skeptic", instructions=instructions, now=clock.now()
+        )
+    asked = evening.ask(persona_id=persona.id)
+    assert evening.run()
+    expected = "You are Skeptic. It is Monday, 2026-11-23. Of ZFS or Btrfs? in Homelab: {{this}}."
+    assert evening.server.chats[-1]["messages"][0] == {"role": "system", "content": expected}
+    assert evening.prompt(asked).messages[0]["content"] == expected
+    with evening.database.read() as connection:
+        assert get_persona(connection, persona.id).version.instructions == instructions
 
 
 def test_parameters_of_the_persona_reach_the_server_and_the_reply(evening: Evening) -> None:

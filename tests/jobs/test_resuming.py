@@ -11,14 +11,14 @@ import pytest
 from forllm_server import clock
 from forllm_server.forum.editing import edit_post
 from forllm_server.jobs.asking import Asked
-from forllm_server.jobs.resuming import Beginning, beginning_of, joined, was_broken_off
+from forllm_server.jobs.resuming import SHORTEST_BEGINNING, Beginning, beginning_of, joined, was_broken_off
 from forllm_server.personas.editing import create_persona
 from forllm_server.queue import control
 from forllm_server.queue.claiming import rescue_expired
 from forllm_server.queue.job import Interruption, Job
 from forllm_server.queue.model import Happening, LlmRequestEvent, Partial, Prompt, Status
 from tests.jobs.conftest import Evening
-from tests.support.scripted_server import Script, ScriptedServer
+from tests.support.scripted_server import Script, ScriptedServer, has_left
 from tests.support.scripted_wire import Wire
 from tests.support.world import LOCAL_USER, insert_backend, insert_model
 
@@ -27,14 +27,21 @@ WHOLE = "".join(TOKENS)
 PATIENCE_SECONDS = 20.0
 
 
-def begin(evening: Evening) -> tuple[Job, threading.Thread]:
-    """Let a worker write until some of its text is saved; it still writes, one token at a time, when this returns."""
-    evening.server.default = Script(tokens=TOKENS, delay=0.004)
+def begin(evening: Evening, characters: int = SHORTEST_BEGINNING) -> tuple[Job, threading.Thread]:
+    """Let a worker write until so much of its text is saved; it still writes, one token at a time, when this returns.
+
+    All tokens together take 1.6 s, so that a busy machine, too, breaks it off in the middle.
+    """
+    evening.server.default = Script(tokens=TOKENS, delay=0.02)
     worker = threading.Thread(target=evening.run)
     worker.start()
     until(lambda: bool(evening.pool.running_jobs()))
     (job,) = evening.pool.running_jobs()
-    until(lambda: bool((found := evening.partial(job.request.id)) and found.run == job.request.run))
+
+    def is_enough(found: Partial | None) -> bool:
+        return found is not None and found.run == job.request.run and len(found.text.rstrip()) >= characters
+
+    until(lambda: is_enough(evening.partial(job.request.id)))
     return job, worker
 
 
@@ -45,9 +52,9 @@ def until(happens: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def break_off(evening: Evening, why: Interruption = Interruption.STOPPING) -> str:
+def break_off(evening: Evening, why: Interruption = Interruption.STOPPING, characters: int = SHORTEST_BEGINNING) -> str:
     """A run that ends in the middle; what it has left behind. A lost lease stands for a killed worker."""
-    job, worker = begin(evening)
+    job, worker = begin(evening, characters)
     job.interrupt(why)
     worker.join(PATIENCE_SECONDS)
     if why is Interruption.LEASE_LOST:
@@ -101,6 +108,23 @@ def test_it_may_be_broken_off_again_and_again(evening: Evening) -> None:
     assert replies(evening) == [WHOLE]
 
 
+def test_a_few_words_are_written_anew_for_nobody_can_tell_whether_they_are_repeated(evening: Evening) -> None:
+    evening.ask()
+    evening.server.script(Script(write=say_a_word_and_wait))
+    worker = threading.Thread(target=evening.run)
+    worker.start()
+    until(lambda: bool(evening.pool.running_jobs()))
+    (job,) = evening.pool.running_jobs()
+    until(lambda: job.first_token_at is not None)
+    job.interrupt(Interruption.STOPPING)
+    worker.join(PATIENCE_SECONDS)
+    assert partial_of(evening, job.request.id) == TOKENS[0]
+    evening.server.default = Script(tokens=TOKENS)
+    assert evening.run()
+    assert evening.server.chats[-1]["messages"][-1]["role"] == "user"
+    assert replies(evening) == [WHOLE]
+
+
 def test_a_run_that_dies_before_it_wrote_anything_loses_nothing(evening: Evening) -> None:
     evening.ask()
     left = break_off(evening)
@@ -150,6 +174,29 @@ def test_a_server_that_begins_again_instead_is_not_quoted_twice(evening: Evening
     assert evening.run()
     assert evening.server.chats[-1]["messages"][-1]["role"] == "assistant"
     assert replies(evening) == [WHOLE]
+
+
+def test_one_that_begins_again_and_is_broken_off_at_it_is_not_quoted_twice_either(evening: Evening) -> None:
+    evening.ask()
+    left = break_off(evening).rstrip()
+    evening.server.may_continue = False
+    job, worker = begin(evening, 2 * len(left) + 8)
+    job.interrupt(Interruption.STOPPING)
+    worker.join(PATIENCE_SECONDS)
+    evening.server.default = Script(tokens=TOKENS)
+    evening.server.may_continue = True
+    assert evening.run()
+    begun = evening.server.chats[-1]["messages"][-1]
+    assert begun["role"] == "assistant"
+    assert len(begun["content"]) > len(left)
+    assert WHOLE.startswith(begun["content"])
+    assert replies(evening) == [WHOLE]
+
+
+def say_a_word_and_wait(wire: Wire) -> None:
+    wire.head()
+    wire.token(TOKENS[0])
+    until(lambda: has_left(wire.connection))
 
 
 def refuse(wire: Wire) -> None:
@@ -280,6 +327,8 @@ def test_a_text_that_turned_out_to_be_thinking_is_shown_as_such_while_it_grows(e
 # -- the rules alone
 
 AT = datetime.fromisoformat("2026-11-21T23:00:00+00:00")
+#: Just long enough to be gone on with.
+COUNTED = "One, two, three and four"
 
 
 def events(*names: str) -> list[LlmRequestEvent]:
@@ -312,12 +361,13 @@ def test_only_a_run_that_ended_by_no_fault_of_its_answer_was_broken_off(names: t
 @pytest.mark.parametrize(
     ("partial", "account", "expected"),
     [
-        (Partial(1, 2, "One, \n", ""), {"run": 2}, "One,"),
-        (Partial(1, 1, "One,", ""), {"run": 2, "resumed_run": 1}, "One,"),
-        (Partial(1, 1, "One,", ""), {"run": 2}, None),
-        (Partial(1, 1, "One,", ""), {}, None),
+        (Partial(1, 2, f"{COUNTED} \n", ""), {"run": 2}, COUNTED),
+        (Partial(1, 1, COUNTED, ""), {"run": 2, "resumed_run": 1}, COUNTED),
+        (Partial(1, 1, COUNTED, ""), {"run": 2}, None),
+        (Partial(1, 1, COUNTED, ""), {}, None),
+        (Partial(1, 1, COUNTED[:-1] + " ", ""), {"run": 1}, None),
         (Partial(1, 1, " ", ""), {"run": 1}, None),
-        (Partial(1, 1, "One,", "Counting."), {"run": 1}, None),
+        (Partial(1, 1, COUNTED, "Counting."), {"run": 1}, None),
     ],
 )
 def test_a_partial_text_goes_with_the_prompt_that_it_answers(
@@ -328,6 +378,19 @@ def test_a_partial_text_goes_with_the_prompt_that_it_answers(
     assert (found.text if isinstance(found, Beginning) else None) == expected
 
 
-def test_a_short_beginning_may_well_be_repeated_by_what_follows() -> None:
-    assert joined("No", "No, no.") == "NoNo, no."
-    assert joined("a" * 24, " " + "a" * 24 + "b") == "a" * 24 + "b"
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [(" and five", f"{COUNTED} and five"), (" One, two", COUNTED), (f" {COUNTED} and fi", f"{COUNTED} and fi")],
+)
+def test_what_a_run_that_went_on_left_is_told_once(rest: str, expected: str) -> None:
+    messages = ({"role": "user", "content": "Count."}, {"role": "assistant", "content": COUNTED})
+    prompt = Prompt(1, "persona-first/1", messages, {"run": 3, "resumed_run": 2}, AT)
+    found = beginning_of(Partial(1, 3, COUNTED + rest, ""), prompt)
+    assert found is not None
+    assert found.text == expected
+    assert found.messages == messages[:1]
+
+
+def test_what_repeats_the_beginning_has_begun_again() -> None:
+    assert joined(COUNTED, " and five.") == f"{COUNTED} and five."
+    assert joined(COUNTED, f" {COUNTED} and five.") == f"{COUNTED} and five."

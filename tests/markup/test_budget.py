@@ -84,9 +84,28 @@ def test_a_long_ordinary_text_is_rendered_whole() -> None:
     paragraph = (
         "Some *plain* words, a [link](https://a.example) and `code`.\n\n- one\n- two\n\n```python\nx = [1]\n```\n\n"
     )
-    # A small part of what is allowed: tests run side by side, and the budget counts seconds on the clock.
-    rendered = render((paragraph * 4000)[: 8 * KIB], anchor_prefix="p")
+    rendered = render((paragraph * 4000)[: 16 * KIB], anchor_prefix="p")
     assert rendered.reason is None
+
+
+def test_a_text_that_waits_for_the_processor_is_rendered_all_the_same(worker: RenderWorker) -> None:
+    """The child stands still for longer than its budget; that is the machine's fault, not the text's."""
+    worker.render("a", anchor_prefix="p")
+    assert worker.process_id is not None
+    child = psutil.Process(worker.process_id)
+    child.suspend()
+    threading.Timer(0.8, child.resume).start()
+    assert worker.render("*b*", anchor_prefix="p") == "<p><em>b</em></p>\n"
+    assert worker.process_id == child.pid
+
+
+def test_a_child_that_never_gets_the_processor_is_given_up(worker: RenderWorker) -> None:
+    worker.render("a", anchor_prefix="p")
+    assert worker.process_id is not None
+    psutil.Process(worker.process_id).suspend()
+    with pytest.raises(Unrenderable, match="took too long"):
+        worker.render("*b*", anchor_prefix="p")
+    assert worker.render("*c*", anchor_prefix="p") == "<p><em>c</em></p>\n"
 
 
 def test_a_larger_text_is_shown_as_source_at_once() -> None:

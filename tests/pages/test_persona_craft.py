@@ -84,6 +84,10 @@ def test_the_preview_is_the_prompt_or_says_what_is_wrong(browser: Browser, sqlit
     assert "Doubt everything." in shown
     assert "Which file system for two disks?" in shown
     assert "<html" not in shown
+    filled = browser.client.post(
+        "/personas/preview", data=fields | {"instructions": "Doubt {{topic}}."}, headers=live
+    ).get_data(as_text=True)
+    assert "Doubt ZFS or Btrfs?." in filled
     for field, value, words in (
         ("name", "", "once there are a name and instructions"),
         ("post_number", "nowhere", "number of a post"),

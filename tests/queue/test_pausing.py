@@ -1,3 +1,4 @@
+import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -6,10 +7,12 @@ from forllm_server.db import Database
 from forllm_server.errors import Invalid, NotFound
 from forllm_server.queue import pausing
 from forllm_server.queue.model import Pause
+from forllm_server.queue.pause_store import list_pauses
 from forllm_server.queue.version_store import get_versions
 from tests.support.world import make_world
 
 HOUR = timedelta(hours=1)
+PATIENCE_SECONDS = 20.0
 
 
 def test_a_pause_of_the_queue_holds_every_backend(database: Database, now: datetime) -> None:
@@ -55,6 +58,36 @@ def test_a_machine_neither_replaces_nor_ends_what_a_person_paused(database: Data
         made = pausing.pause(connection, backend_id=1, until=None, reason="GPU in use", now=now, is_by_machine=True)
         assert made.is_by_machine
         assert pausing.resume(connection, backend_id=1, is_by_machine=True)
+
+
+def test_a_machine_takes_the_place_of_what_a_person_paused_when_that_is_over(database: Database, now: datetime) -> None:
+    with database.transaction() as connection:
+        pausing.pause(connection, backend_id=1, until=now + HOUR, reason="mine", now=now)
+        later = now + HOUR
+        made = pausing.pause(connection, backend_id=1, until=None, reason="GPU in use", now=later, is_by_machine=True)
+        assert (made.reason, made.is_by_machine) == ("GPU in use", True)
+        mine = pausing.pause(connection, backend_id=1, until=None, reason="mine", now=later)
+        assert pausing.find_pause(list_pauses(connection), 1, later) == mine
+
+
+def test_a_machine_that_pauses_at_the_same_moment_gives_way_to_the_person(database: Database, now: datetime) -> None:
+    """It looks before the person's pause is there to be seen, and is written after it."""
+    is_begun = threading.Event()
+
+    def pause_by_machine() -> None:
+        is_begun.wait(PATIENCE_SECONDS)
+        with database.transaction() as connection:
+            pausing.pause(connection, backend_id=1, until=None, reason="GPU in use", now=now, is_by_machine=True)
+
+    machine = threading.Thread(target=pause_by_machine)
+    machine.start()
+    with database.transaction() as connection:
+        mine = pausing.pause(connection, backend_id=1, until=None, reason="mine", now=now)
+        is_begun.set()
+        machine.join(0.2)
+    machine.join(PATIENCE_SECONDS)
+    with database.read() as connection:
+        assert list_pauses(connection)[1] == mine
 
 
 def test_pauses_that_make_no_sense_are_refused(database: Database, now: datetime) -> None:
