@@ -63,7 +63,7 @@ FULL = Scale(
     slow_tokens=300,
     histories=(0, 100_000, 1_000_000),
     waiting=(10, 1_000, 100_000),
-    saturation=(12, 4),
+    saturation=(6, 8),
     passages=3,
 )
 QUICK = Scale(

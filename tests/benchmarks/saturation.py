@@ -36,7 +36,7 @@ from tests.support.world import insert_model
 MODEL = "smollm2"
 _CONTEXT_TOKENS = 4096
 #: Posts of each thread, about 150 tokens each; the question is the last one, so that every prompt holds them all.
-_THREAD_POSTS = 16
+_THREAD_POSTS = 8
 #: Short and long answers, by persona in turn.
 _ANSWER_TOKENS = (8, 48)
 _STANCES = ("Doubt everything.", "Answer in one sentence.", "Think of the costs.", "Explain it to a child.")
