@@ -33,12 +33,8 @@ def replace_pause(connection: Connection, pause: Pause) -> bool:
     insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert_here(queue_pauses).values(scope=pause.scope, **values)
     gives_way = or_(_c.is_by_machine, _c.until <= pause.created_at) if pause.is_by_machine else None
-    return (
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["scope"], set_=values, where=gives_way)
-        ).rowcount
-        > 0
-    )
+    replaced = statement.on_conflict_do_update(index_elements=["scope"], set_=values, where=gives_way)
+    return connection.execute(replaced.returning(_c.scope)).first() is not None
 
 
 def delete_pause(connection: Connection, scope: int, *, is_by_machine: bool = False) -> bool:

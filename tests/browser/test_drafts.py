@@ -127,7 +127,7 @@ def test_without_scripts_the_button_saves(plain_page: Page, form: str) -> None:
     expect(field(plain_page)).to_have_value("By hand")
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.thorough)])
 def test_forms_with_drafts_pass_the_checker_at_both_widths(
     browser: Browser, forum: Forum, form: str, scheme: str
 ) -> None:

@@ -41,7 +41,7 @@ def top_of(page: Page, post_id: int) -> float:
 
 @pytest.mark.usefixtures("gate")
 def test_a_question_in_a_new_subforum_is_answered_before_ones_eyes(forum: Forum, page: Page) -> None:
-    forum.models.script(Script(tokens=WORDS, delay=0.6))
+    forum.models.script(Script(tokens=WORDS, delay=1.5))
     page.goto("/")
     page.get_by_role("link", name="New subforum").first.click()
     page.get_by_label("Name").fill("Home server")

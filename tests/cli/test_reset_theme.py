@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.processes import ForllmProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 
 def test_the_look_is_put_back_and_nothing_else(tmp_path: Path) -> None:
