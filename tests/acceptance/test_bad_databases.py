@@ -72,6 +72,7 @@ def test_another_programs_database_is_left_as_it_is(stage: Stage) -> None:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
 
 
+@pytest.mark.thorough
 def test_a_read_only_database_is_called_that_and_loses_nothing(stage: Stage) -> None:
     file = _furnished(stage)
     file.chmod(0o444)

@@ -156,7 +156,15 @@ def test_a_topic_deleted_in_the_middle_of_an_answer_stops_the_model(stage: Stage
     stage.wait_for_status(serve, asked, "cancelled", "failed")
 
 
-@pytest.mark.parametrize("name", ["error_object_200", "html_200", "eof_without_done"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "error_object_200",
+        # All of them are played to a worker in tests/jobs/test_faults.py.
+        pytest.param("html_200", marks=pytest.mark.thorough),
+        pytest.param("eof_without_done", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_false_answer_never_becomes_a_reply(stage: Stage, name: str) -> None:
     faults = {fault.name: fault for fault in FAULTS if "ollama" in fault.protocols}
     fault = faults.get(name) or next(iter(faults.values()))

@@ -53,7 +53,7 @@ def holds(operation: Any, mode: GenerationMode) -> Callable[[], None]:
     """The test of one operation with calls that it should take (positive) or refuse (negative)."""
     demanded = [*CHECKS, checks.negative_data_rejection] if mode is GenerationMode.NEGATIVE else CHECKS
 
-    @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
         response = case.call(headers=LOCAL)

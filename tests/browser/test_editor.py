@@ -30,14 +30,14 @@ def text(page: Page, post_id: int) -> Locator:
     ("keys", "result"),
     [
         ("Control+b", "**word**"),
-        ("Control+i", "_word_"),
-        ("Control+e", "`word`"),
+        pytest.param("Control+i", "_word_", marks=pytest.mark.thorough),
+        pytest.param("Control+e", "`word`", marks=pytest.mark.thorough),
         ("Control+k", "[word](url)"),
         ("Control+Shift+8", "- word"),
-        ("Control+Shift+7", "1. word"),
-        ("Control+Shift+l", "- [ ] word"),
+        pytest.param("Control+Shift+7", "1. word", marks=pytest.mark.thorough),
+        pytest.param("Control+Shift+l", "- [ ] word", marks=pytest.mark.thorough),
         ("Control+Shift+Period", "> word"),
-        ("Control+Alt+h", "### word"),
+        pytest.param("Control+Alt+h", "### word", marks=pytest.mark.thorough),
     ],
 )
 def test_each_tool_has_a_key(text: Locator, keys: str, result: str) -> None:

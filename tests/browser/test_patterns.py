@@ -19,7 +19,7 @@ def address(folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("sight", WIDTHS)
 def test_the_patterns_are_accessible_fit_and_can_be_photographed(
     browser: Browser, address: str, tmp_path: Path, scheme: Literal["dark", "light"], sight: str

@@ -193,8 +193,8 @@ PATHS = (
 @pytest.mark.parametrize(
     ("scheme", "width"),
     [
-        ("dark", 1280),
         ("light", 375),
+        pytest.param("dark", 1280, marks=pytest.mark.thorough),
         pytest.param("light", 1280, marks=pytest.mark.thorough),
         pytest.param("dark", 375, marks=pytest.mark.thorough),
     ],
