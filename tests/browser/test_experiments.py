@@ -32,6 +32,8 @@ def test_from_a_persona_version_to_the_report(browser: Browser, forum: Forum) ->
         page.get_by_role("link", name="Vote on 2 pairs").click()
         for left in (1, 0):
             expect(page.get_by_role("heading", name="Which is better?")).to_be_visible()
+            # A page is shown before its scripts have come.
+            page.wait_for_load_state("load")
             page.keyboard.press("3")
             expect(page.get_by_role("heading", name="You found both equally good")).to_be_visible()
             page.get_by_role("link", name="Next pair" if left else "To the report").press("x")
