@@ -8,8 +8,8 @@ from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, delete
 
 from forllm_server.activity.model import TopicNote
 from forllm_server.activity.tables import topic_notes
-from forllm_server.activity.upsert import insert_or_update
 from forllm_server.db.types import metadata
+from forllm_server.db.upsert import insert_or_update
 
 _c = topic_notes.c
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, select
 
 from forllm_server.activity.tables import post_quotes
-from forllm_server.activity.upsert import insert_missing
 from forllm_server.db.among import among
 from forllm_server.db.types import metadata
+from forllm_server.db.upsert import insert_missing
 
 _c = post_quotes.c
 

@@ -29,9 +29,9 @@ from sqlalchemy import (
 
 from forllm_server.activity.model import Attention, TopicMark, TopicReading, TopicState, UnreadPost, UnreadTopic, View
 from forllm_server.activity.tables import seen_posts, subforum_readings, topic_readings
-from forllm_server.activity.upsert import insert_missing, insert_or_update
 from forllm_server.db.among import among
 from forllm_server.db.types import Id, UtcDateTime, metadata
+from forllm_server.db.upsert import insert_missing, insert_or_update
 from forllm_server.errors import NotFound
 
 _whole = subforum_readings.c

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, bindparam, case, delete, func, select
 
 from forllm_server.activity.model import Votes
 from forllm_server.activity.tables import post_votes
-from forllm_server.activity.upsert import insert_or_update
 from forllm_server.db.among import among
 from forllm_server.db.types import Id
+from forllm_server.db.upsert import insert_or_update
 
 _c = post_votes.c
 # Built once: it is asked with every page of a topic.

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import date, datetime
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from forllm_server.db.upsert import insert_here
 from forllm_server.morning.model import Gist
 from forllm_server.morning.tables import gists
 
@@ -26,8 +26,7 @@ def list_gists(connection: Connection, day: date, topic_ids: Collection[int] | N
 
 def insert_gist(connection: Connection, day: date, topic_id: int, *, replies: int, now: datetime) -> bool:
     """Take the place of a topic's gist; False when somebody has it already."""
-    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_here(gists).values(day=day, topic_id=topic_id, replies=replies, asked_at=now)
+    statement = insert_here(connection, gists).values(day=day, topic_id=topic_id, replies=replies, asked_at=now)
     return connection.execute(statement.on_conflict_do_nothing().returning(_g.topic_id)).first() is not None
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from sqlalchemy import Connection, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from forllm_server.db.upsert import insert_missing, insert_or_update
 from forllm_server.morning.model import Night, PauseRecord
 from forllm_server.morning.tables import nights, pause_records
 from forllm_server.queue.model import Pause
@@ -28,9 +28,7 @@ def replace_night(connection: Connection, night: Night) -> None:
         "counts_from": night.counts_from,
         "counts_until": night.counts_until,
     }
-    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_here(nights).values(day=night.day, **hours)
-    connection.execute(statement.on_conflict_do_update(index_elements=["day"], set_=hours))
+    insert_or_update(connection, nights, {"day": night.day}, hours)
 
 
 def is_closed(connection: Connection, day: date) -> bool:
@@ -62,7 +60,6 @@ def list_pauses_between(connection: Connection, start: datetime, end: datetime, 
 
 def insert_pauses(connection: Connection, seen: Mapping[int, Pause]) -> None:
     """Note pauses that hold, each once."""
-    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [
         {
             "scope": scope,
@@ -72,8 +69,7 @@ def insert_pauses(connection: Connection, seen: Mapping[int, Pause]) -> None:
         }
         for scope, each in seen.items()
     ]
-    if rows:
-        connection.execute(insert_here(pause_records).on_conflict_do_nothing(), rows)
+    insert_missing(connection, pause_records, rows)
 
 
 def update_pause_ended(connection: Connection, record: PauseRecord, ended_at: datetime) -> None:

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from forllm_server.db.upsert import insert_here
 from forllm_server.errors import NotFound
 from forllm_server.notify.model import Delivery, DeliveryStatus, Message, Occasion
 from forllm_server.notify.tables import deliveries
@@ -16,8 +16,7 @@ _d = deliveries.c
 
 def insert_delivery(connection: Connection, channel_id: int, message: Message, now: datetime) -> int | None:
     """Put a message in line for a channel; its id, or None when the channel was told of it already."""
-    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_here(deliveries).values(
+    statement = insert_here(connection, deliveries).values(
         channel_id=channel_id,
         occasion=message.occasion.value,
         key=message.key,

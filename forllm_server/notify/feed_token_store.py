@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from forllm_server.db.upsert import insert_or_update
 from forllm_server.notify.tables import feed_tokens
 
 _f = feed_tokens.c
@@ -25,9 +25,7 @@ def find_owner(connection: Connection, digest: bytes) -> tuple[int, bytes] | Non
 def replace_token(connection: Connection, owner_id: int, *, digest: bytes, sealed: bytes, now: datetime) -> None:
     """Give a person a token; the one before opens nothing any more."""
     values = {"digest": digest, "token_sealed": sealed, "created_at": now}
-    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_here(feed_tokens).values(owner_id=owner_id, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["owner_id"], set_=values))
+    insert_or_update(connection, feed_tokens, {"owner_id": owner_id}, values)
 
 
 def delete_token(connection: Connection, owner_id: int) -> bool:

@@ -1,9 +1,9 @@
 """Rows of ``queue_pauses``: one for the whole queue at most, and one for each backend."""
 
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from forllm_server.db import metadata
+from forllm_server.db.upsert import insert_or_update
 from forllm_server.queue.model import Pause
 from forllm_server.queue.tables import queue_pauses
 
@@ -30,11 +30,8 @@ def replace_pause(connection: Connection, pause: Pause) -> bool:
         "created_at": pause.created_at,
         "is_by_machine": pause.is_by_machine,
     }
-    insert_here = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert_here(queue_pauses).values(scope=pause.scope, **values)
     gives_way = or_(_c.is_by_machine, _c.until <= pause.created_at) if pause.is_by_machine else None
-    replaced = statement.on_conflict_do_update(index_elements=["scope"], set_=values, where=gives_way)
-    return connection.execute(replaced.returning(_c.scope)).first() is not None
+    return insert_or_update(connection, queue_pauses, {"scope": pause.scope}, values, where=gives_way)
 
 
 def delete_pause(connection: Connection, scope: int, *, is_by_machine: bool = False) -> bool:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from forllm_server.db.upsert import insert_here, insert_or_update
 from forllm_server.settings.fields import Value
 from forllm_server.settings.tables import settings
 
@@ -21,17 +21,8 @@ _ALL = select(settings.c.key, settings.c.value)
 
 def update_setting(connection: Connection, name: str, value: Value, *, now: datetime) -> None:
     """Store one value, whether or not there was one."""
-    values = {"key": name, "value": value, "updated_at": now}
-    changed = {"value": value, "updated_at": now}
     # one statement, because two processes may store the same setting for the first time at once
-    if connection.dialect.name == "postgresql":
-        connection.execute(
-            postgresql.insert(settings).values(values).on_conflict_do_update(index_elements=["key"], set_=changed)
-        )
-    else:
-        connection.execute(
-            sqlite.insert(settings).values(values).on_conflict_do_update(index_elements=["key"], set_=changed)
-        )
+    insert_or_update(connection, settings, {"key": name}, {"value": value, "updated_at": now})
 
 
 def find_stamped(connection: Connection, name: str) -> tuple[Any, datetime] | None:
@@ -51,8 +42,7 @@ def update_if_unchanged(
         changed = update(settings).where(settings.c.key == name, settings.c.updated_at == written_at)
         return connection.execute(changed.values(value=value, updated_at=now)).rowcount > 0
     values = {"key": name, "value": value, "updated_at": now}
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    made = insert(settings).values(values).on_conflict_do_nothing().returning(settings.c.key)
+    made = insert_here(connection, settings).values(values).on_conflict_do_nothing().returning(settings.c.key)
     return connection.execute(made).first() is not None
 
 
