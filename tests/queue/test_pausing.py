@@ -73,11 +73,15 @@ def test_a_machine_takes_the_place_of_what_a_person_paused_when_that_is_over(dat
 def test_a_machine_that_pauses_at_the_same_moment_gives_way_to_the_person(database: Database, now: datetime) -> None:
     """It looks before the person's pause is there to be seen, and is written after it."""
     is_begun = threading.Event()
+    heard: list[Pause] = []
 
     def pause_by_machine() -> None:
         is_begun.wait(PATIENCE_SECONDS)
         with database.transaction() as connection:
-            pausing.pause(connection, backend_id=1, until=None, reason="GPU in use", now=now, is_by_machine=True)
+            reason = "GPU in use"
+            heard.append(
+                pausing.pause(connection, backend_id=1, until=None, reason=reason, now=now, is_by_machine=True)
+            )
 
     machine = threading.Thread(target=pause_by_machine)
     machine.start()
@@ -88,6 +92,7 @@ def test_a_machine_that_pauses_at_the_same_moment_gives_way_to_the_person(databa
     machine.join(PATIENCE_SECONDS)
     with database.read() as connection:
         assert list_pauses(connection)[1] == mine
+    assert heard == [mine]
 
 
 def test_pauses_that_make_no_sense_are_refused(database: Database, now: datetime) -> None:
